@@ -1,0 +1,155 @@
+"""Columns side by side: places for a sheet that is nested series and forks.
+
+The shallowest column stands on the left, the deepest on the right. A branch that is shorter
+than its neighbours spreads over their height, so that one convolution stands in the middle
+beside eight. A bar spans what comes into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from fractal_dsl.emit.diagram.geometry import Path, Placement, Point, Spot, polyline
+from fractal_dsl.emit.diagram.series import Box, Branch, Fork, Piece, Wire
+from fractal_dsl.emit.diagram.sheet import Kind, Sheet
+from fractal_dsl.emit.diagram.theme import Sizes, label_width
+
+__all__ = ["place"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where a branch may spread: its left edge and width, its top and height."""
+
+    branch: Branch
+    left: float
+    width: float
+    top: float
+    height: float
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A link's vertical line: where it runs, and between which items of its own branch."""
+
+    x: float
+    top: float
+    bottom: float
+    before: int | None
+    after: int | None
+
+
+@dataclass(slots=True)
+class _Layout:
+    sheet: Sheet
+    sizes: Sizes
+    spots: dict[int, Spot] = field(default_factory=dict)
+    lanes: dict[int, _Lane] = field(default_factory=dict)
+
+
+def place(sheet: Sheet, branch: Branch, sizes: Sizes) -> Placement:
+    """`branch` of `sheet`, placed; only its own items and links have places."""
+    layout = _Layout(sheet, sizes)
+    _spread(layout, branch)
+    _straighten(layout)
+    _stretch_bars(layout)
+    paths = {link: _path(layout, link) for link in layout.lanes}
+    return Placement(branch.measure.width, branch.measure.height, layout.spots, paths)
+
+
+def _spread(layout: _Layout, branch: Branch) -> None:
+    rooms = [_Room(branch, 0.0, branch.measure.width, 0.0, branch.measure.height)]
+    while rooms:
+        room = rooms.pop()
+        pieces = room.branch.pieces
+        centre = room.left + room.width / 2
+        for at, (piece, top, height) in enumerate(_stacked(room)):
+            match piece:
+                case Box(item):
+                    width, own = layout.sizes.item(layout.sheet.items[item])
+                    layout.spots[item] = Spot(centre, top + height / 2, width, own)
+                case Wire(link):
+                    before, after = _item(pieces, at - 1), _item(pieces, at + 1)
+                    layout.lanes[link] = _Lane(centre, top, top + height, before, after)
+                case Fork():
+                    rooms.extend(_side_by_side(piece, room, top, height))
+
+
+def _item(pieces: tuple[Piece, ...], at: int) -> int | None:
+    piece = pieces[at] if 0 <= at < len(pieces) else None
+    return piece.item if isinstance(piece, Box) else None
+
+
+def _stacked(room: _Room) -> Iterator[tuple[Piece, float, float]]:
+    """Pieces with top and height: wires and forks share what height is left."""
+    pieces = room.branch.pieces
+    soft = sum(piece.measure.height for piece in pieces if not isinstance(piece, Box))
+    stretch = 1 + (room.height - room.branch.measure.height) / soft if soft else 1.0
+    top = room.top
+    for piece in pieces:
+        height = piece.measure.height * (1 if isinstance(piece, Box) else stretch)
+        yield piece, top, height
+        top += height
+
+
+def _side_by_side(fork: Fork, room: _Room, top: float, height: float) -> Iterable[_Room]:
+    left = room.left + room.width - fork.measure.width
+    for branch in fork.branches:
+        yield _Room(branch, left, branch.measure.width, top, height)
+        left += branch.measure.width
+
+
+def _straighten(layout: _Layout) -> None:
+    """A fork of the whole width stands to the right; what follows alone stays below a bar."""
+    for lane in layout.lanes.values():
+        for end in (lane.after, lane.before):
+            if end is not None and not layout.sheet.items[end].kind.is_bar:
+                lane.x = layout.spots[end].x
+                break
+
+
+def _stretch_bars(layout: _Layout) -> None:
+    """Bars reach exactly from the first to the last column that they join."""
+    ends: dict[int, list[float]] = {}
+    for link, lane in layout.lanes.items():
+        ends.setdefault(layout.sheet.links[link].target, []).append(lane.x)
+    for item, xs in ends.items():
+        spot = layout.spots[item]
+        if layout.sheet.items[item].kind.is_bar:
+            left, right = min(xs), max(xs)
+            layout.spots[item] = spot._replace(
+                x=(left + right) / 2, width=right - left + spot.width
+            )
+
+
+def _path(layout: _Layout, link: int) -> Path:
+    ends, lane = layout.sheet.links[link], layout.lanes[link]
+    source, target = layout.spots[ends.source], layout.spots[ends.target]
+    start = _on(layout, ends.source, source, lane.x)
+    stop = _on(layout, ends.target, target, lane.x)
+    bend = source.bottom
+    if layout.sheet.items[ends.source].kind is not Kind.PORT:
+        bend = min(source.bottom + 6, lane.bottom)
+    corners = [
+        Point(start, source.bottom),
+        Point(start, bend),
+        Point(lane.x, bend),
+        Point(lane.x, target.top),
+        Point(stop, target.top),
+    ]
+    if start == lane.x:
+        corners[1:3] = []
+    label = None
+    text = ends.text
+    if text:
+        middle = (lane.top + lane.bottom) / 2 if lane.x == start else (bend + lane.bottom) / 2
+        label = Point(lane.x + 4 + label_width(text) / 2, middle)
+    return Path(polyline(corners), label)
+
+
+def _on(layout: _Layout, item: int, spot: Spot, x: float) -> float:
+    """Where on an item a line at `x` ends: anywhere on a bar, else in the middle."""
+    if layout.sheet.items[item].kind.is_bar:
+        return min(max(x, spot.left), spot.right)
+    return spot.x

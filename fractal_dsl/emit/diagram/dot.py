@@ -1,0 +1,201 @@
+"""DOT source: names made by the compiler, texts escaped, every part in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphviz import Digraph, escape, nohtml
+
+from fractal_dsl.emit.diagram.figure import Figure, Key, Panel, Words
+from fractal_dsl.emit.diagram.geometry import Frame, Path, Placement, Point, Spot
+from fractal_dsl.emit.diagram.labels import text_width
+from fractal_dsl.emit.diagram.sheet import Item, Link, Sheet
+from fractal_dsl.emit.diagram.theme import (
+    DEAD_INK,
+    FONT,
+    INK,
+    LOOKS,
+    PAPER,
+    SMALL,
+    TEXT,
+    TITLE,
+    Sizes,
+)
+
+__all__ = ["bare_source", "source"]
+
+MARGIN, TIP = 10.0, 5.0
+FRAME, PANEL_FRAME = "#8c9197", "#c5c9ce"
+
+
+def literal(text: str) -> str:
+    """`text` as a label that stands for itself: no escapes, entities or HTML in it."""
+    label: str = nohtml(escape(text.replace("&", "&amp;")))
+    return label
+
+
+def source(figure: Figure) -> str:
+    """The whole page with positions: Graphviz's `neato -n2` draws it as it stands."""
+    return _Writer(figure).run()
+
+
+class _Writer:
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+        self.tall = figure.height + 2 * MARGIN
+        self.made: dict[str, int] = {}
+
+    def run(self) -> str:
+        wide = self.figure.width + 2 * MARGIN
+        graph = Digraph("net")
+        graph.attr("graph", bb=f"0,0,{_n(wide)},{_n(self.tall)}", fontname=FONT, bgcolor=PAPER)
+        graph.attr("graph", outputorder="edgesfirst", splines="true", pad="0.1")
+        graph.attr("node", shape="box", fixedsize="true", fontname=FONT, fontcolor=INK)
+        graph.attr("node", fontsize=_n(TEXT), penwidth="0.8", margin="0")
+        graph.attr("edge", fontname=FONT, fontsize=_n(SMALL), fontcolor="#4a4f55", color="#4a4f55")
+        graph.attr("edge", penwidth="0.8", arrowsize="0.5")
+        for panel in self.figure.panels:
+            self.panel(graph, panel)
+        for key in self.figure.legend:
+            self.key(graph, key)
+        text: str = graph.source
+        return text
+
+    def name(self, letter: str) -> str:
+        """The next name of its kind: `n17`."""
+        number = self.made.get(letter, 0)
+        self.made[letter] = number + 1
+        return f"{letter}{number}"
+
+    def at(self, point: Point) -> str:
+        return f"{_n(point.x + MARGIN)},{_n(self.tall - point.y - MARGIN)}"
+
+    def box(self, spot: Spot) -> str:
+        """Corners of a frame, lower left and upper right."""
+        return f"{self.at(Point(spot.left, spot.bottom))},{self.at(Point(spot.right, spot.top))}"
+
+    def panel(self, graph: Digraph, panel: Panel) -> None:
+        placement = panel.placement
+        with graph.subgraph(name=self.name("cluster_")) as cluster:
+            middle = Point(panel.frame.x, panel.frame.top + 14)
+            self.frame(cluster, panel.frame, panel.title, middle, TITLE, PANEL_FRAME)
+            for words in panel.words:
+                self.words(cluster, words)
+            names = [self.name("n") for _ in panel.sheet.items]
+            framed = {at: frame for frame in placement.frames for at in frame.items}
+            for at, item in enumerate(panel.sheet.items):
+                if at not in framed:
+                    self.item(cluster, names[at], item, placement.spots[at])
+            for frame in placement.frames:
+                self.group(cluster, frame, panel, names)
+        links = sorted(enumerate(panel.sheet.links), key=lambda entry: entry[1].live)
+        for at, link in links:
+            self.link(graph, names, panel.sheet, link, placement.paths[at])
+
+    def group(self, cluster: Digraph, frame: Frame, panel: Panel, names: list[str]) -> None:
+        with cluster.subgraph(name=self.name("cluster_")) as inner:
+            middle = Point(frame.spot.left + _half(frame.title) + 6, frame.spot.top + 9)
+            self.frame(inner, frame.spot, frame.title, middle, TEXT, FRAME)
+            for at in frame.items:
+                self.item(inner, names[at], panel.sheet.items[at], panel.placement.spots[at])
+
+    def frame(
+        self, cluster: Digraph, spot: Spot, title: str, middle: Point, size: float, ink: str
+    ) -> None:
+        cluster.attr(label=literal(title), lp=self.at(middle), bb=self.box(spot), style="rounded")
+        cluster.attr(fontname=f"{FONT} Semibold", fontsize=_n(size), fontcolor=INK)
+        cluster.attr(color=ink, penwidth="0.7")
+
+    def words(self, graph: Digraph, words: Words) -> None:
+        graph.node(
+            self.name("t"),
+            label=literal(words.text),
+            pos=self.at(words.centre),
+            shape="plaintext",
+            fontsize=_n(SMALL),
+            fontcolor="#4a4f55",
+            width=_n(2 * _half(words.text) / 72),
+            height="0.15",
+        )
+
+    def item(self, graph: Digraph, name: str, item: Item, spot: Spot) -> None:
+        graph.node(name, pos=self.at(Point(spot.x, spot.y)), **_look(item, spot))
+
+    def key(self, graph: Digraph, key: Key) -> None:
+        look = _look(Item(key.kind), key.spot)
+        graph.node(self.name("k"), pos=self.at(Point(key.spot.x, key.spot.y)), **look)
+        self.words(graph, key.words)
+
+    def link(
+        self, graph: Digraph, names: Sequence[str], sheet: Sheet, link: Link, path: Path
+    ) -> None:
+        attributes = _ink(link)
+        points = list(path.points)
+        if sheet.items[link.target].kind.is_bar:
+            attributes["arrowhead"] = "none"
+            places = [self.at(point) for point in points]
+        else:
+            places = self.pointed(points)
+        if link.text and path.label:
+            attributes |= {"label": literal(link.text), "lp": self.at(path.label)}
+        graph.edge(names[link.source], names[link.target], pos=" ".join(places), **attributes)
+
+    def pointed(self, points: list[Point]) -> list[str]:
+        """Points of a curve that ends `TIP` short of its end, where the arrow's head goes."""
+        before, tip = points[-2], points[-1]
+        length = max(((tip.x - before.x) ** 2 + (tip.y - before.y) ** 2) ** 0.5, 1e-6)
+        cut = min(TIP / length, 0.9)
+        end = Point(tip.x + (before.x - tip.x) * cut, tip.y + (before.y - tip.y) * cut)
+        return [f"e,{self.at(tip)}", *(self.at(point) for point in (*points[:-1], end))]
+
+
+def bare_source(
+    sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequence[int]
+) -> str:
+    """Part of a sheet without texts or positions, for Graphviz's `dot` to lay out in layers."""
+    graph = Digraph("part")
+    graph.attr("graph", rankdir="TB", nodesep="0.22", ranksep="0.3")
+    graph.attr("node", shape="box", fixedsize="true", label="")
+    graph.attr("edge", fontname=FONT, fontsize=_n(SMALL), arrowhead="none")
+    for at in items:
+        width, height = sizes.item(sheet.items[at])
+        graph.node(f"n{at}", width=_n(width / 72, 4), height=_n(height / 72, 4))
+    for at in links:
+        link = sheet.links[at]
+        text = {"label": literal(link.text)} if link.text else {}
+        graph.edge(f"n{link.source}", f"n{link.target}", id=f"e{at}", **text)
+    text_: str = graph.source
+    return text_
+
+
+def _look(item: Item, spot: Spot) -> dict[str, str]:
+    look = LOOKS[item.kind]
+    fill, border, ink, style = look.fill, look.border, look.ink, look.style
+    if not item.live:
+        ink, style = DEAD_INK, f"{look.style},dashed"
+        fill, border = (PAPER, DEAD_INK) if border != PAPER else (PAPER, PAPER)
+    size = SMALL if item.kind.is_bar else TEXT
+    return {
+        "label": literal(item.text),
+        "width": _n(spot.width / 72, 4),
+        "height": _n(spot.height / 72, 4),
+        "fillcolor": fill,
+        "color": border,
+        "fontcolor": ink,
+        "fontsize": _n(size),
+        "style": style,
+    }
+
+
+def _ink(link: Link) -> dict[str, str]:
+    return {} if link.live else {"color": DEAD_INK, "fontcolor": DEAD_INK, "style": "dashed"}
+
+
+def _half(text: str) -> float:
+
+    return text_width(text, TEXT) / 2
+
+
+def _n(value: float, digits: int = 2) -> str:
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text

@@ -1,0 +1,125 @@
+"""The finished page: panels with all their parts in place, ready to be written as DOT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fractal_dsl.emit.diagram.geometry import Placement, Point, Spot
+from fractal_dsl.emit.diagram.labels import text_width
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Sheet
+from fractal_dsl.emit.diagram.strips import fairest
+from fractal_dsl.emit.diagram.theme import SMALL, TITLE
+
+__all__ = ["Figure", "Key", "Panel", "Words", "compose"]
+
+PAD, HEAD, LINE, GUTTER = 12.0, 24.0, 11.5, 20.0
+SWATCH = 16.0
+TOLD = (Kind.CONV, Kind.DENSE, Kind.POOL, Kind.OTHER, Kind.JOIN, Kind.OPEN, Kind.CALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A line of text with no box, by its centre."""
+
+    text: str
+    centre: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One framed drawing: what is in it, where, and what is written over it."""
+
+    title: str
+    lines: tuple[str, ...]
+    sheet: Sheet
+    placement: Placement
+    frame: Spot = Spot(0, 0, 0, 0)
+    words: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entry of the legend: a swatch and its name."""
+
+    kind: Kind
+    spot: Spot
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    width: float
+    height: float
+    panels: tuple[Panel, ...]
+    legend: tuple[Key, ...] = ()
+
+
+def compose(panels: list[Panel], *, legend: bool) -> Figure:
+    """Panels side by side, in rows, the first in the upper left corner."""
+    framed = [_framed(panel) for panel in panels]
+    tries = [_rows(framed, width) for width in _widths(framed)]
+    width, height, placed = tries[fairest([(width, height) for width, height, _ in tries])]
+    keys = _legend(placed, height + 14) if legend else ()
+    if keys:
+        height = keys[-1].spot.bottom + 4
+        width = max(width, keys[-1].words.centre.x * 2 - keys[-1].spot.right)
+    return Figure(width, height, tuple(placed), keys)
+
+
+def _framed(panel: Panel) -> Panel:
+    placement = panel.placement
+    texts = [text_width(line, SMALL) for line in panel.lines]
+    widest = max([placement.width, text_width(panel.title, TITLE), *texts])
+    head = HEAD + LINE * len(panel.lines) + (6 if panel.lines else 0)
+    width, height = widest + 2 * PAD, placement.height + head + PAD
+    moved = placement.moved((width - placement.width) / 2, head)
+    words = tuple(
+        Words(line, Point(width / 2, HEAD + LINE * (at + 0.5)))
+        for at, line in enumerate(panel.lines)
+    )
+    frame = Spot(width / 2, height / 2, width, height)
+    return Panel(panel.title, panel.lines, panel.sheet, moved, frame, words)
+
+
+def _widths(panels: list[Panel]) -> list[float]:
+    """Page widths worth trying: those of the first one, two, ... panels."""
+    total, widths = -GUTTER, []
+    for panel in panels:
+        total += panel.frame.width + GUTTER
+        widths.append(max(total, *(other.frame.width for other in panels)))
+    return widths
+
+
+def _rows(panels: list[Panel], limit: float) -> tuple[float, float, list[Panel]]:
+    placed: list[Panel] = []
+    left = top = tallest = widest = 0.0
+    for panel in panels:
+        if left and left + panel.frame.width > limit + 0.01:
+            left, top, tallest = 0.0, top + tallest + GUTTER, 0.0
+        placed.append(_moved(panel, left, top))
+        left += panel.frame.width + GUTTER
+        widest = max(widest, left - GUTTER)
+        tallest = max(tallest, panel.frame.height)
+    return widest, top + tallest, placed
+
+
+def _moved(panel: Panel, dx: float, dy: float) -> Panel:
+    words = tuple(Words(word.text, word.centre.moved(dx, dy)) for word in panel.words)
+    placement = panel.placement.moved(dx, dy)
+    frame = panel.frame.moved(dx, dy)
+    return Panel(panel.title, panel.lines, panel.sheet, placement, frame, words)
+
+
+def _legend(panels: list[Panel], top: float) -> tuple[Key, ...]:
+    items: list[Item] = [item for panel in panels for item in panel.sheet.items]
+    present = {item.kind for item in items}
+    left, keys = 0.0, []
+    for kind in TOLD:
+        if kind in present:
+            width = text_width(kind.value, SMALL)
+            height = 4.0 if kind.is_bar else 9.0
+            spot = Spot(left + SWATCH / 2, top, SWATCH, height)
+            words = Words(kind.value, Point(left + SWATCH + 5 + width / 2, top))
+            keys.append(Key(kind, spot, words))
+            left += SWATCH + width + 22
+    return tuple(keys)

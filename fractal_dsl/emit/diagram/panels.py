@@ -1,0 +1,183 @@
+"""What goes on the page: repeats drawn once, a panel for each distinct part; or everything."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from fractal_dsl.emit.diagram.census import Census
+from fractal_dsl.emit.diagram.labels import clean, times
+from fractal_dsl.emit.diagram.options import DrawOptions
+from fractal_dsl.emit.diagram.runs import shortened
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
+from fractal_dsl.emit.diagram.spread import Scheme, spread
+from fractal_dsl.ir.graph import Call, Program
+
+__all__ = ["Leaf", "collapsed", "expanded", "parts_expanded", "summary"]
+
+LADDER, MOST_PANELS, MOST_EQUATIONS, MOST_NAMES, LONGEST = 100, 12, 3, 6, 72
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One panel to be: its title, the lines beneath it and what it shows."""
+
+    title: str
+    lines: tuple[str, ...]
+    sheet: Sheet
+
+
+def parts_expanded(program: Program) -> int:
+    """How many parts the expanded drawing has, as far as 10^9."""
+    census = Census(program)
+    return census.extents(census.closed, unrolled=True)[program.entry]
+
+
+def expanded(program: Program, options: DrawOptions) -> Leaf:
+    """Every instance of `program` in one panel; what `options.plan` leaves dead is marked."""
+    census = Census(program)
+    scheme = Scheme(
+        census.leaves, census.closed, census.groups, ends=("input", "output"), unrolled=True
+    )
+    sheet = spread(program, program.entry, scheme, options.plan)
+    title = clean(program.name)
+    if options.highlight:
+        title = f"{title}: {clean(options.highlight.replace('=', ' '))}"
+    return Leaf(title, (), sheet)
+
+
+def collapsed(program: Program, options: DrawOptions) -> tuple[list[Leaf], tuple[str, ...]]:
+    """A panel for the net and one for each distinct part that it calls; notes on what is left out.
+
+    Recursive parts stand in place of their calls, while that fits.
+    """
+    drawer = _Drawer(program, options)
+    alike = drawer.alike()
+    panels = [drawer.panel(members) for members in alike[:MOST_PANELS]]
+    left = len(alike) - len(panels)
+    notes = (f"{left} further parts of the net are not drawn",) if left else ()
+    return panels, notes + tuple(drawer.notes)
+
+
+class _Drawer:
+    def __init__(self, program: Program, options: DrawOptions) -> None:
+        self.program = program
+        self.census = Census(program)
+        self.extents = self.census.extents(self.census.unfolding, unrolled=False)
+        self.options = options
+        self.notes: list[str] = []
+
+    def opened(self, at: int) -> frozenset[int]:
+        """What is drawn in place in the panel of graph `at`: all that unfolds, or nothing."""
+        is_rung = self.program.graphs[at].recursion is not None
+        limit = min(LADDER, self.options.layered) if is_rung else self.options.layered
+        return self.census.unfolding if self.extents[at] <= limit else self.census.empty
+
+    def alike(self) -> list[list[int]]:
+        """Graphs that need a panel, those with the same drawing together, as first met."""
+        found: dict[Hashable, list[int]] = {}
+        waiting, seen = [self.program.entry], {self.program.entry}
+        for at in waiting:
+            opened = self.opened(at)
+            pattern = (at == self.program.entry, self.census.pattern(at, opened))
+            found.setdefault(pattern, []).append(at)
+            for callee in self.apart(at, opened):
+                if callee not in seen:
+                    seen.add(callee)
+                    waiting.append(callee)
+        return list(found.values())
+
+    def apart(self, at: int, opened: frozenset[int]) -> Iterable[int]:
+        """Callees that the panel of `at` refers to, in order."""
+        for inner in self.inside(at, opened):
+            for node in self.program.graphs[inner].nodes:
+                if isinstance(node, Call) and node.callee not in opened | self.census.leaves:
+                    yield node.callee
+
+    def inside(self, at: int, opened: frozenset[int]) -> list[int]:
+        """Graph `at` and all that is drawn in place in its panel."""
+        found = [at]
+        seen = {at}
+        for inner in found:
+            for node in self.program.graphs[inner].nodes:
+                if isinstance(node, Call) and node.callee in opened - seen:
+                    seen.add(node.callee)
+                    found.append(node.callee)
+        return found
+
+    def panel(self, members: Sequence[int]) -> Leaf:
+        first = members[0]
+        opened = self.opened(first)
+        is_net = first == self.program.entry
+        scheme = Scheme(
+            self.census.leaves,
+            opened,
+            families=self.census.families,
+            ends=("input", "output") if is_net else ("in", "out"),
+        )
+        sheet = self.limited(shortened(spread(self.program, first, scheme)))
+        if not self.equal_shapes(members):
+            sheet = replace(sheet, links=tuple(replace(link, text="") for link in sheet.links))
+        lines = (*self.names(members), *self.equations(first, opened))
+        return Leaf(self.title(members), lines, sheet)
+
+    def limited(self, sheet: Sheet) -> Sheet:
+        """A graph too large to draw even with its repeats drawn once becomes one box."""
+        if len(sheet.items) <= self.options.nodes:
+            return sheet
+        self.notes.append(
+            f"a part with {len(sheet.items):,} nodes, above the limit of "
+            f"{self.options.nodes:,}, is drawn as one box"
+        )
+        return summary(sheet)
+
+    def equal_shapes(self, members: Sequence[int]) -> bool:
+        graphs = [self.program.graphs[at] for at in members]
+        return len({(graph.inputs, graph.output_shapes[0]) for graph in graphs}) == 1
+
+    def title(self, members: Sequence[int]) -> str:
+        first = self.program.graphs[members[0]]
+        if members[0] == self.program.entry:
+            return clean(self.program.name)
+        levels = {self.program.graphs[at].recursion for at in members}
+        many = sum(self.census.instances[at] for at in members)
+        labels = {self.program.graphs[at].label for at in members}
+        name = clean(first.label if len(labels) == 1 or len(levels) > 1 else first.rule)
+        return f"{name} {times(many)}" if many > 1 and len(levels) == 1 else name
+
+    def names(self, members: Sequence[int]) -> Iterable[str]:
+        """Which graphs a panel stands for."""
+        counts: dict[str, int] = {}
+        for at in members:
+            label = clean(self.program.graphs[at].label, 24)
+            counts[label] = counts.get(label, 0) + self.census.instances[at]
+        levels = {self.program.graphs[at].recursion for at in members}
+        if len(levels) > 1:
+            labels = list(counts)
+            yield f"the same for {_listed(labels[1:])}"
+        elif len(counts) > 1:
+            shown = [f"{name} {times(many)}" if many > 1 else name for name, many in counts.items()]
+            yield _listed(shown)
+        elif len(members) > 1:
+            yield f"in {len(members)} sizes"
+
+    def equations(self, first: int, opened: frozenset[int]) -> list[str]:
+        """The equations that a panel draws, its own first."""
+        own, *others = self.inside(first, opened)
+        texts = [self.program.graphs[at].equation for at in (own, *sorted(others))]
+        shown = [clean(text, LONGEST) for text in texts if text.strip()]
+        return list(dict.fromkeys(shown))[:MOST_EQUATIONS]
+
+
+def summary(sheet: Sheet) -> Sheet:
+    """`sheet` as one box between its first input and its last output."""
+    into = next(link.text for link in sheet.links if sheet.items[link.source].kind is Kind.INPUT)
+    box = Item(Kind.OTHER, f"{len(sheet.items) - 2:,} parts")
+    items = (sheet.items[0], box, sheet.items[-1])
+    return Sheet(items, (Link(0, 1, into), Link(1, 2, sheet.links[-1].text)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return ", ".join([*names[: MOST_NAMES - 2], "…", names[-1]])

@@ -1,0 +1,125 @@
+"""Slabs of a chain, one below the other, in as many strips as give the page a fair shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import log
+
+from fractal_dsl.emit.diagram.geometry import Frame, Path, Placement, Point, Spot, polyline
+from fractal_dsl.emit.diagram.sheet import Sheet
+from fractal_dsl.emit.diagram.theme import Sizes, label_width
+
+__all__ = ["Slab", "fairest", "in_strips"]
+
+TALL, GUTTER, EAVES, ASPECT, MOST = 680.0, 30.0, 9.0, 1.5, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """A placed part of the chain, and the items by which it is entered and left."""
+
+    placement: Placement
+    inlet: int
+    outlet: int
+
+
+@dataclass(slots=True)
+class _Page:
+    """Slabs as they come to stand; `gutters` and `floors` say where each slab's strip ends."""
+
+    spots: dict[int, Spot] = field(default_factory=dict)
+    paths: dict[int, Path] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
+    gutters: list[float] = field(default_factory=list)
+    floors: list[float] = field(default_factory=list)
+
+    def add(self, placement: Placement, gutter: float, floor: float) -> None:
+        self.spots.update(placement.spots)
+        self.paths.update(placement.paths)
+        self.frames.extend(placement.frames)
+        self.gutters.append(gutter)
+        self.floors.append(floor)
+
+
+def fairest(sizes: Sequence[tuple[float, float]]) -> int:
+    """Which of some pages (width, height) comes closest to a landscape page."""
+    return min(range(len(sizes)), key=lambda at: abs(log(sizes[at][0] / sizes[at][1] / ASPECT)))
+
+
+def in_strips(sheet: Sheet, sizes: Sizes, slabs: Sequence[Slab]) -> Placement:
+    """The chain of `slabs`, with the links between them."""
+    ends = {(link.source, link.target): at for at, link in enumerate(sheet.links)}
+    joints = [ends[first.outlet, second.inlet] for first, second in pairwise(slabs)]
+    gaps = [sizes.wire(sheet.links[joint]).height for joint in joints]
+    strips = _packed(slabs, gaps)
+    page, left = _Page(), 0.0
+    eaves = EAVES if len(strips) > 1 else 0.0
+    for strip in strips:
+        across = max(slabs[at].placement.width for at in strip)
+        top = eaves
+        for at in strip:
+            placed = slabs[at].placement
+            moved = placed.moved(left + (across - placed.width) / 2, top)
+            page.add(moved, left + across + GUTTER / 2, top + placed.height)
+            top += placed.height + (gaps[at] if at < len(gaps) else 0)
+        left += across + GUTTER
+    firsts = {strip[0] for strip in strips}
+    for at, joint in enumerate(joints):
+        turns = at + 1 in firsts
+        page.paths[joint] = _joint(sheet, page, joint, at if turns else None)
+    height = max(page.floors) + eaves
+    return Placement(left - GUTTER, height, page.spots, page.paths, tuple(page.frames))
+
+
+def _packed(slabs: Sequence[Slab], gaps: Sequence[float]) -> list[list[int]]:
+    """Slabs by strip: one strip unless it would be too tall."""
+    heights = [slab.placement.height for slab in slabs]
+    total = sum(heights) + sum(gaps)
+    if total <= TALL:
+        return [list(range(len(slabs)))]
+    tries = [_filled(heights, gaps, total / count) for count in range(1, MOST + 1)]
+    sizes = []
+    for strips in tries:
+        widths = [max(slabs[at].placement.width for at in strip) + GUTTER for strip in strips]
+        tallest = max(sum(heights[at] for at in strip) + gaps[0] * len(strip) for strip in strips)
+        sizes.append((sum(widths), tallest))
+    return tries[fairest(sizes)]
+
+
+def _filled(heights: Sequence[float], gaps: Sequence[float], limit: float) -> list[list[int]]:
+    limit = max(limit, *heights)
+    strips: list[list[int]] = [[]]
+    used = 0.0
+    for at, height in enumerate(heights):
+        if strips[-1] and used + height > limit:
+            strips.append([])
+            used = 0.0
+        strips[-1].append(at)
+        used += height + (gaps[at] if at < len(gaps) else 0)
+    return strips
+
+
+def _joint(sheet: Sheet, page: _Page, joint: int, turn: int | None) -> Path:
+    """The line between two slabs; past slab `turn` it goes up the gutter to the next strip."""
+    link = sheet.links[joint]
+    source, target = page.spots[link.source], page.spots[link.target]
+    start, stop = target.x, target.x
+    if not sheet.items[link.source].kind.is_bar or turn is not None:
+        start = source.x
+    else:
+        start = min(max(start, source.left), source.right)
+    if sheet.items[link.target].kind.is_bar and turn is None:
+        stop = min(max(start, target.left), target.right)
+    corners = [Point(start, source.bottom), Point(stop, target.top)]
+    label = Point(stop + 4 + label_width(link.text) / 2, (source.bottom + target.top) / 2)
+    if turn is not None:
+        gutter, low = page.gutters[turn], page.floors[turn] + EAVES
+        across = [Point(start, low), Point(gutter, low), Point(gutter, 0.0), Point(stop, 0.0)]
+        corners[1:1] = across
+        label = Point(start + 4 + label_width(link.text) / 2, (source.bottom + low) / 2)
+    elif start != stop:
+        middle = (source.bottom + target.top) / 2
+        corners[1:1] = [Point(start, middle), Point(stop, middle)]
+    return Path(polyline(corners), label if link.text else None)

@@ -1,0 +1,22 @@
+"""The table of operators: open, one entry each."""
+
+from fractal_dsl.ir.operators.elementwise import ELEMENTWISE
+from fractal_dsl.ir.operators.layers import LAYERS
+from fractal_dsl.ir.operators.pooling import POOLING
+from fractal_dsl.ir.operators.spec import (
+    Attributes,
+    OperatorSpec,
+    ShapeError,
+    Tensor,
+    Window,
+)
+
+__all__ = ["OPERATORS", "Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "spec_of"]
+
+OPERATORS: dict[str, OperatorSpec] = {
+    spec.name: spec for spec in (*LAYERS, *POOLING, *ELEMENTWISE)
+}
+
+
+def spec_of(attributes: Attributes) -> OperatorSpec:
+    return OPERATORS[attributes.operator]

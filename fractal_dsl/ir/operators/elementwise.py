@@ -1,0 +1,263 @@
+"""Activations, dropout, and the operators behind the signs `+ - * / ++` and `max`, `min`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError
+from fractal_dsl.ir.shapes import Shape
+
+__all__ = [
+    "ELEMENTWISE",
+    "Concat",
+    "Difference",
+    "Dropout",
+    "Dropout2d",
+    "Elu",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Maximum",
+    "Minimum",
+    "Mish",
+    "Product",
+    "Quotient",
+    "Relu",
+    "Relu6",
+    "Scalar",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softplus",
+    "Sum",
+    "Tanh",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Relu(Attributes):
+    """max(x, 0)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relu6(Attributes):
+    """min(max(x, 0), 6)"""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyRelu(Attributes):
+    """x where positive, else slope * x"""
+
+    slope: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Elu(Attributes):
+    """x where positive, else alpha * (exp(x) - 1)"""
+
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Selu(Attributes):
+    """self-normalising ELU"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gelu(Attributes):
+    """Gaussian error linear unit; `approximate` is "none" or "tanh" """
+
+    approximate: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Silu(Attributes):
+    """x * sigmoid(x)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mish(Attributes):
+    """x * tanh(softplus(x))"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Attributes):
+    """1 / (1 + exp(-x))"""
+
+
+@dataclass(frozen=True, slots=True)
+class HardSigmoid(Attributes):
+    """sigmoid in three straight pieces"""
+
+
+@dataclass(frozen=True, slots=True)
+class HardSwish(Attributes):
+    """x * hard_sigmoid(x)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tanh(Attributes):
+    """hyperbolic tangent"""
+
+
+@dataclass(frozen=True, slots=True)
+class Softplus(Attributes):
+    """log(1 + exp(x))"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Attributes):
+    """In training, zeroes each value with probability `rate` and scales the rest by 1/(1-rate)."""
+
+    rate: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout2d(Attributes):
+    """Dropout of whole channels."""
+
+    rate: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(Attributes):
+    """a + b + ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Attributes):
+    """a - b"""
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Attributes):
+    """a * b * ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient(Attributes):
+    """a / b"""
+
+
+@dataclass(frozen=True, slots=True)
+class Maximum(Attributes):
+    """Element-wise largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum(Attributes):
+    """Element-wise smallest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Attributes):
+    """One after the other along `axis`; None is the channel axis."""
+
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Attributes):
+    """A constant beside a network: `sign` is one of `+ - * /`, `on_left` as in `1 - t`."""
+
+    sign: str
+    value: float
+    on_left: bool = False
+
+
+def same_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    return inputs[0]
+
+
+def number_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    if inputs[0].kind == "tokens":
+        raise ShapeError(
+            f"`{attributes.operator}` needs numbers; {inputs[0]} holds integers",
+        )
+    return inputs[0]
+
+
+def rate_shape(attributes: Dropout | Dropout2d, inputs: Sequence[Shape]) -> Shape:
+    if not 0 <= attributes.rate < 1:
+        raise ShapeError(
+            f"a dropout rate must be in [0, 1), found {attributes.rate}",
+            "write `0.15` for 15 %",
+            code="F0502",
+        )
+    return number_shape(attributes, inputs)
+
+
+def equal_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    for other in inputs[1:]:
+        if other != inputs[0]:
+            raise ShapeError(f"{inputs[0]} beside {other}", code="F0401")
+    return inputs[0]
+
+
+def broadcast_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    """Equal shapes, or a [C, 1, 1] beside a [C, H, W]."""
+    largest = max(inputs, key=lambda shape: shape.elements)
+    for other in inputs:
+        gate = Shape(largest.kind, (largest.channels, 1, 1))
+        if other != largest and not (largest.kind == "image" and other == gate):
+            raise ShapeError(f"{largest} beside {other}", code="F0401")
+    return largest
+
+
+def concat_shape(attributes: Concat, inputs: Sequence[Shape]) -> Shape:
+    first = inputs[0]
+    axis = attributes.axis
+    if axis is None:
+        axis = 0 if first.kind == "image" else len(first.sizes) - 1
+    if not 0 <= axis < len(first.sizes):
+        raise ShapeError(f"{first} has no axis {axis}", f"axes go from 0 to {len(first.sizes) - 1}")
+    for other in inputs[1:]:
+        rest = [size for at, size in enumerate(other.sizes) if at != axis]
+        if other.kind != first.kind or rest != [s for at, s in enumerate(first.sizes) if at != axis]:
+            raise ShapeError(f"{first} beside {other}", code="F0401")
+    sizes = list(first.sizes)
+    sizes[axis] = sum(shape.sizes[axis] for shape in inputs)
+    return Shape(first.kind, tuple(sizes))
+
+
+def _activation(name: str, attributes: type[Attributes], summary: str) -> OperatorSpec:
+    return OperatorSpec(name, attributes, summary, number_shape)
+
+
+def _sign(name: str, attributes: type[Attributes], summary: str) -> OperatorSpec:
+    return OperatorSpec(name, attributes, summary, equal_shapes, many=True, callable_by_name=False)
+
+
+ELEMENTWISE = (
+    _activation("relu", Relu, "max(x, 0)"),
+    _activation("relu6", Relu6, "min(max(x, 0), 6)"),
+    _activation("leaky_relu", LeakyRelu, "x where positive, else slope * x"),
+    _activation("elu", Elu, "x where positive, else alpha * (exp(x) - 1)"),
+    _activation("selu", Selu, "self-normalising ELU"),
+    _activation("gelu", Gelu, "Gaussian error linear unit"),
+    _activation("silu", Silu, "x * sigmoid(x)"),
+    _activation("mish", Mish, "x * tanh(softplus(x))"),
+    _activation("sigmoid", Sigmoid, "1 / (1 + exp(-x))"),
+    _activation("hard_sigmoid", HardSigmoid, "sigmoid in three straight pieces"),
+    _activation("hard_swish", HardSwish, "x * hard_sigmoid(x)"),
+    _activation("tanh", Tanh, "hyperbolic tangent"),
+    _activation("softplus", Softplus, "log(1 + exp(x))"),
+    OperatorSpec("dropout", Dropout, "zeroes values in training", rate_shape),
+    OperatorSpec("dropout2d", Dropout2d, "zeroes channels in training", rate_shape),
+    _sign("sum", Sum, "a + b"),
+    _sign("difference", Difference, "a - b"),
+    OperatorSpec(
+        "product", Product, "a * b", broadcast_shapes, many=True, callable_by_name=False
+    ),
+    OperatorSpec(
+        "quotient", Quotient, "a / b", broadcast_shapes, many=True, callable_by_name=False
+    ),
+    _sign("maximum", Maximum, "element-wise largest"),
+    _sign("minimum", Minimum, "element-wise smallest"),
+    OperatorSpec("concat", Concat, "a ++ b", concat_shape, many=True, callable_by_name=False),
+    OperatorSpec(
+        "scalar", Scalar, "a constant beside a network", number_shape, callable_by_name=False
+    ),
+)

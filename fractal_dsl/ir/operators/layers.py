@@ -1,0 +1,171 @@
+"""Layers with weights: convolution, batch normalisation, dense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Tensor, Window
+from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size, the_image
+from fractal_dsl.ir.shapes import Shape, image
+
+__all__ = ["LAYERS", "BatchNorm", "Conv2d", "Linear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(Attributes):
+    """Convolution alone. `padding = None` is half the (dilated) kernel: sizes stay at stride 1.
+
+    `counted = false` is a projection, which is no layer of the net (`project`).
+    """
+
+    channels: int
+    kernel_size: Pair = 3
+    stride: Pair = 1
+    padding: Pair | None = None
+    dilation: Pair = 1
+    groups: int = 1
+    bias: bool = False
+    counted: bool = True
+
+    @property
+    def paddings(self) -> tuple[int, int]:
+        if self.padding is not None:
+            return pair(self.padding)
+        kernel = pair(self.kernel_size)
+        return kernel[0] // 2, kernel[1] // 2
+
+    @property
+    def window(self) -> Window:
+        return Window(pair(self.kernel_size), pair(self.stride), pair(self.dilation))
+
+
+def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
+    incoming = the_image("conv2d", inputs)
+    if attributes.channels < 1:
+        raise ShapeError(f"a convolution to {attributes.channels} channels", "give at least 1")
+    for what, width in (("incoming", incoming.channels), ("outgoing", attributes.channels)):
+        if attributes.groups < 1 or width % attributes.groups:
+            raise ShapeError(
+                f"{width} {what} channels do not divide into {attributes.groups} groups",
+                f"choose `groups` among the divisors of {width}",
+            )
+    height, width = spatial_size(
+        "conv2d", incoming, attributes.window, attributes.paddings, rounds_up=False
+    )
+    return image(attributes.channels, height, width)
+
+
+def conv2d_parameters(attributes: Conv2d, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    fan_in = inputs[0].channels // attributes.groups
+    weight = Tensor("weight", (attributes.channels, fan_in, *pair(attributes.kernel_size)))
+    if attributes.bias:
+        return weight, Tensor("bias", (attributes.channels,))
+    return (weight,)
+
+
+def conv2d_macs(attributes: Conv2d, inputs: Sequence[Shape], output: Shape) -> int:
+    taps = prod(pair(attributes.kernel_size)) * (inputs[0].channels // attributes.groups)
+    return taps * output.elements
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Attributes):
+    """Batch normalisation over the batch and, of an image, height and width."""
+
+    eps: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+
+
+def batch_norm_shape(attributes: BatchNorm, inputs: Sequence[Shape]) -> Shape:
+    if inputs[0].kind not in ("image", "vector"):
+        raise ShapeError(
+            f"`batch_norm` takes an image or a vector; here {inputs[0]} comes in",
+        )
+    return inputs[0]
+
+
+def batch_norm_parameters(attributes: BatchNorm, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    if not attributes.affine:
+        return ()
+    width = (inputs[0].channels,)
+    return Tensor("weight", width), Tensor("bias", width)
+
+
+def batch_norm_buffers(attributes: BatchNorm, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    width = (inputs[0].channels,)
+    return (
+        Tensor("running_mean", width),
+        Tensor("running_var", width),
+        Tensor("num_batches_tracked", ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Attributes):
+    """A dense layer on the last axis; an image of 1 x 1 drops the ones first."""
+
+    features: int
+    bias: bool = True
+
+
+def linear_shape(attributes: Linear, inputs: Sequence[Shape]) -> Shape:
+    incoming = inputs[0]
+    if attributes.features < 1:
+        raise ShapeError(f"a dense layer to {attributes.features} features", "give at least 1")
+    if incoming.kind == "tokens":
+        raise ShapeError(f"`linear` needs numbers; {incoming} holds integers")
+    if incoming.kind == "image":
+        if incoming.spatial != (1, 1):
+            height, width = incoming.spatial
+            raise ShapeError(
+                f"`linear` takes a vector, or an image of 1 x 1; here {incoming} comes in",
+                f"`flatten >> linear(...)` reads all {incoming.elements} values",
+                f"`global_avg_pool >> linear(...)` averages over the {height} x {width} places",
+                code="F0404",
+            )
+        return Shape("vector", (attributes.features,))
+    return Shape(incoming.kind, (*incoming.sizes[:-1], attributes.features))
+
+
+def linear_parameters(attributes: Linear, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    weight = Tensor("weight", (attributes.features, inputs[0].channels))
+    return (weight, Tensor("bias", (attributes.features,))) if attributes.bias else (weight,)
+
+
+def linear_macs(attributes: Linear, inputs: Sequence[Shape], output: Shape) -> int:
+    return inputs[0].channels * output.elements
+
+
+LAYERS = (
+    OperatorSpec(
+        "conv2d",
+        Conv2d,
+        "convolution alone",
+        conv2d_shape,
+        conv2d_parameters,
+        macs=conv2d_macs,
+        depth=lambda attributes: int(attributes.counted),
+        weighted=lambda attributes: int(attributes.counted),
+        window=lambda attributes, inputs: attributes.window,
+    ),
+    OperatorSpec(
+        "batch_norm",
+        BatchNorm,
+        "batch normalisation",
+        batch_norm_shape,
+        batch_norm_parameters,
+        batch_norm_buffers,
+    ),
+    OperatorSpec(
+        "linear",
+        Linear,
+        "dense layer on the last axis",
+        linear_shape,
+        linear_parameters,
+        macs=linear_macs,
+        weighted=lambda attributes: 1,
+    ),
+)

@@ -1,0 +1,302 @@
+"""What every program must keep to, checked after every pass. A failure is our own bug."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from fractal_dsl.diagnostics import InternalError
+from fractal_dsl.ir.flatten import segment_of
+from fractal_dsl.ir.graph import (
+    Apply,
+    Call,
+    Graph,
+    Input,
+    Join,
+    Node,
+    Operand,
+    Origin,
+    Program,
+    Ref,
+    Sampling,
+)
+from fractal_dsl.ir.operators import OPERATORS, ShapeError
+from fractal_dsl.ir.shapes import Shape
+
+__all__ = ["verify"]
+
+KINDS = {"image": 3, "sequence": 2, "vector": 1, "tokens": 1}
+NAME = re.compile(r"[^\W\d]\w*")
+Problems = Iterator[str]
+
+
+def verify(program: Program) -> None:
+    """Raise `InternalError`, naming graph, node and fault, unless `program` is well formed.
+
+    Checked in this order, each relying on those before: references and order; shapes,
+    inferred anew; joins and where their operands come from; rates; that all is used; that
+    state-dict keys are distinct; the entry. Cost is linear in the program's own size.
+    """
+    for problem in _problems(program):
+        raise InternalError(f"program `{program.name}`: {problem}")
+
+
+def _problems(program: Program) -> Problems:
+    for check in (_order, _shapes, _joins, _rates, _unused):
+        for at, graph in enumerate(program.graphs):
+            for problem in check(program, at, graph):
+                yield f"graph {at} `{graph.label}`, {problem}"
+    yield from _keys(program)
+    yield from _entry(program)
+    if program.sampling is not None:
+        yield from _sampling(program.sampling)
+
+
+def _order(program: Program, at: int, graph: Graph) -> Problems:
+    inputs = len(graph.inputs)
+    for position, node in enumerate(graph.nodes):
+        where = f"node {position}"
+        if isinstance(node, Input) and position >= inputs:
+            yield f"{where}: an input stands after other nodes"
+        if isinstance(node, Call) and not 0 <= node.callee < at:
+            yield f"{where}: calls graph {node.callee}, which does not come before this one"
+        for ref in node.inputs:
+            if problem := _bad_ref(graph, ref, position):
+                yield f"{where}: {problem}"
+    if not graph.outputs:
+        yield "outputs: there are none"
+    for operand in graph.outputs:
+        if problem := _bad_ref(graph, operand.source, len(graph.nodes)):
+            yield f"outputs: {problem}"
+
+
+def _bad_ref(graph: Graph, ref: Ref, before: int) -> str | None:
+    if not 0 <= ref.node < before:
+        return f"reads node {ref.node}, which does not come before it"
+    ports = len(graph.nodes[ref.node].shapes)
+    if not 0 <= ref.port < ports:
+        return f"reads port {ref.port} of node {ref.node}, which has {ports}"
+    return None
+
+
+def _shapes(program: Program, at: int, graph: Graph) -> Problems:
+    for position, node in enumerate(graph.nodes):
+        incoming = tuple(graph.shape_of(ref) for ref in node.inputs)
+        for problem in _node_shapes(program, node, incoming):
+            yield f"node {position}: {problem}"
+
+
+def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> Problems:
+    for shape in node.shapes:
+        if len(shape.sizes) != KINDS.get(shape.kind) or min(shape.sizes) < 1:
+            yield f"{shape} is no shape"
+    match node:
+        case Apply():
+            yield from _apply_shape(node, incoming)
+        case Call():
+            yield from _call_shapes(node, program.graphs[node.callee], incoming)
+        case Join():
+            if not incoming:
+                yield "a join of nothing"
+            for shape in incoming:
+                if shape != node.shape:
+                    yield f"a join of {node.shape} takes {shape}"
+        case Input():
+            pass
+
+
+def _apply_shape(node: Apply, incoming: tuple[Shape, ...]) -> Problems:
+    name = node.attributes.operator
+    spec = OPERATORS.get(name)
+    if spec is None or not isinstance(node.attributes, spec.attributes):
+        yield f"`{name}` is no operator"
+        return
+    if len(incoming) < 2 if spec.many else len(incoming) != 1:
+        yield f"`{name}` takes {len(incoming)} inputs"
+        return
+    try:
+        inferred = spec.infer_shape(node.attributes, incoming)
+    except ShapeError as error:
+        yield f"`{name}` refuses its input: {error.message}"
+        return
+    if inferred != node.shape:
+        yield f"`{name}` gives {inferred}, not {node.shape}"
+
+
+def _call_shapes(node: Call, callee: Graph, incoming: tuple[Shape, ...]) -> Problems:
+    if incoming != callee.inputs:
+        yield f"gives {_listed(incoming)} to `{callee.label}`, which takes {_listed(callee.inputs)}"
+    if node.shapes != callee.output_shapes:
+        yield (
+            f"takes {_listed(node.shapes)} from `{callee.label}`, "
+            f"which gives {_listed(callee.output_shapes)}"
+        )
+    if node.count < 1:
+        yield f"is repeated {node.count} times"
+    if node.count > 1 and (callee.is_open or incoming != node.shapes or len(incoming) != 1):
+        yield f"repeats `{callee.label}`, which is open or does not give the shape it takes"
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return ", ".join(map(str, shapes)) or "nothing"
+
+
+def _joins(program: Program, at: int, graph: Graph) -> Problems:
+    for position, node in enumerate(graph.nodes):
+        if isinstance(node, Join):
+            for problem in _join(program, graph, node.operands, node.branches):
+                yield f"node {position}: {problem}"
+    if graph.is_open:
+        for problem in _join(program, graph, graph.outputs, graph.branches):
+            yield f"outputs: {problem}"
+    elif graph.branches or any(one != Operand(one.source) for one in graph.outputs):
+        yield "outputs: a closed graph returns operands of a join"
+
+
+def _join(program: Program, graph: Graph, operands: tuple[Operand, ...], branches: int) -> Problems:
+    numbers = [operand.branch for operand in operands if operand.branch is not None]
+    if numbers and len(numbers) != len(operands):
+        yield "some operands have a branch and some have none"
+    if sorted(numbers) != numbers or sorted(set(numbers)) != list(range(branches)):
+        yield f"branches {numbers} do not count 0 to {branches - 1} in order"
+    for number, operand in enumerate(operands):
+        if operand.branch is None and operand.origin is None and operand.rate is None:
+            yield f"operand {number} has neither a branch, nor an origin, nor a rate of its own"
+        if problem := _bad_origin(program, graph, operand):
+            yield f"operand {number} {problem}"
+
+
+def _bad_origin(program: Program, graph: Graph, operand: Operand) -> str | None:
+    source, origin = operand.source, operand.origin
+    direct = Origin(*source) if _is_open(program, graph, source.node) else None
+    if origin is None:
+        return f"hides that it comes from open call {source.node}" if direct else None
+    if not _is_open(program, graph, origin.node):
+        return f"comes from node {origin.node}, which is no open call"
+    if not 0 <= origin.port < len(graph.nodes[origin.node].shapes):
+        return f"comes from port {origin.port} of node {origin.node}, which is not there"
+    if direct not in (None, origin):
+        return f"comes from {tuple(source)}, not from ({origin.node}, {origin.port})"
+    if not _reaches(graph, Ref(origin.node, origin.port), source):
+        return f"does not depend on ({origin.node}, {origin.port}), its origin"
+    return None
+
+
+def _is_open(program: Program, graph: Graph, at: int) -> bool:
+    node = graph.nodes[at] if 0 <= at < len(graph.nodes) else None
+    return isinstance(node, Call) and program.graphs[node.callee].is_open
+
+
+def _reaches(graph: Graph, start: Ref, end: Ref) -> bool:
+    todo, seen = [end], {end}
+    while todo:
+        ref = todo.pop()
+        if ref == start:
+            return True
+        fresh = {one for one in graph.nodes[ref.node].inputs if one.node >= start.node} - seen
+        seen |= fresh
+        todo.extend(fresh)
+    return False
+
+
+def _rates(program: Program, at: int, graph: Graph) -> Problems:
+    lists: list[tuple[str, tuple[Operand, ...]]] = [("outputs", graph.outputs)]
+    for position, node in enumerate(graph.nodes):
+        if isinstance(node, Join):
+            lists.append((f"node {position}", node.operands))
+    for where, operands in lists:
+        for operand in operands:
+            if operand.rate is not None and not 0 <= operand.rate < 1:
+                yield f"{where}: a drop rate of {operand.rate}"
+
+
+def _unused(program: Program, at: int, graph: Graph) -> Problems:
+    used = {operand.source for operand in graph.outputs}
+    live = {ref.node for ref in used}
+    for position in reversed(range(len(graph.nodes))):
+        if position in live:
+            used.update(graph.nodes[position].inputs)
+            live.update(ref.node for ref in graph.nodes[position].inputs)
+    for position, node in enumerate(graph.nodes):
+        if position not in live:
+            yield f"node {position}: nothing uses it"
+            continue
+        for port in range(len(node.shapes)):
+            if Ref(position, port) not in used:
+                yield f"node {position}: nothing uses its port {port}"
+
+
+def _keys(program: Program) -> Problems:
+    """State-dict keys of siblings differ, and none is the beginning of another."""
+    known: list[list[_Path]] = []
+    for at, graph in enumerate(program.graphs):
+        known.append(sorted(_paths(graph, known)))
+        for path in known[at]:
+            if not NAME.fullmatch(path.name):
+                yield f"graph {at} `{graph.label}`: segment `{path.name}` is no name"
+        for one, other in pairwise(known[at]):
+            if _collide(one, other):
+                yield f"graph {at} `{graph.label}`: segments `{one}` and `{other}` collide"
+
+
+class _Path(NamedTuple):
+    """A name and its indices, each from the first up to, not including, the last."""
+
+    name: str
+    indices: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        shown = (str(a) if b == a + 1 else f"{a}..{b - 1}" for a, b in self.indices)
+        return ".".join([self.name, *shown])
+
+
+def _collide(one: _Path, other: _Path) -> bool:
+    """Whether neighbours in sorted order share a key; their ranges are equal or disjoint."""
+    if one.name != other.name:
+        return False
+    for first, second in zip(one.indices, other.indices, strict=False):
+        if first != second:
+            return second[0] < first[1]
+    return True
+
+
+def _paths(graph: Graph, known: list[list[_Path]]) -> Iterator[_Path]:
+    for node in graph.nodes:
+        if not isinstance(node, Apply | Call):
+            continue
+        name, numbers = segment_of(node)
+        indices = tuple((number, number + 1) for number in numbers)
+        if isinstance(node, Call) and (node.inline or node.count > 1):
+            indices = (*indices, (node.first, node.first + node.count))
+        if isinstance(node, Call) and node.inline:
+            for path in known[node.callee]:
+                yield _Path(path.name, indices + path.indices)
+        else:
+            yield _Path(name, indices)
+
+
+def _entry(program: Program) -> Problems:
+    if program.entry != len(program.graphs) - 1:
+        yield f"the entry is graph {program.entry} of {len(program.graphs)}, not the last"
+    elif program.net.is_open:
+        yield "the net leaves a join open"
+    for argument in program.head_parameters:
+        node = dict(enumerate(program.net.nodes)).get(argument.node)
+        if getattr(getattr(node, "attributes", None), argument.attribute, None) != argument.value:
+            yield f"argument `{argument.name}` is no attribute of node {argument.node} of the net"
+    nodes = (node for graph in program.graphs for node in graph.nodes)
+    called = {node.callee for node in nodes if isinstance(node, Call)}
+    for at, graph in enumerate(program.graphs[:-1]):
+        if at not in called:
+            yield f"graph {at} `{graph.label}`: nothing calls it"
+
+
+def _sampling(sampling: Sampling) -> Problems:
+    if not 0 <= sampling.local < 1:
+        yield f"sampling: a local rate of {sampling.local}"
+    if not 0 <= sampling.mixture <= 1:
+        yield f"sampling: a share of global mini-batches of {sampling.mixture}"
+    if sampling.columns is not None and min(sampling.columns, default=0) < 1:
+        yield f"sampling: columns {sampling.columns}"

@@ -1,0 +1,175 @@
+"""A generated module against the interpreter: same weights, same input, same plan."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fractal_dsl.ir.flat import FlatProgram
+from fractal_dsl.reference.interpreter import interpret
+from fractal_dsl.reference.plans import Plan, full_plan
+from fractal_dsl.reference.tensors import parameter_tensors, random_tensors
+from fractal_dsl.reference.ties import TieCounter
+
+__all__ = ["CheckReport", "Difference", "check"]
+
+TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One tensor on both sides: the largest difference, and how large it may be."""
+
+    name: str
+    largest: float
+    allowed: float
+
+    @property
+    def ratio(self) -> float:
+        """Above 1 where the two disagree."""
+        return self.largest / self.allowed if self.largest == self.largest else inf
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Every tensor compared: `output`, `buffer NAME`, `gradient of input`, `gradient of NAME`.
+
+    `ties` counts values within rounding of a corner (of ReLU, of a max-pool): where there are
+    any, gradients may rightly differ, and the program should be drawn anew. `unknown` lists
+    state-dict keys that only one side has; with any, nothing else was compared.
+    """
+
+    differences: tuple[Difference, ...]
+    ties: int
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def worst(self) -> Difference | None:
+        return max(self.differences, key=lambda one: one.ratio, default=None)
+
+    @property
+    def agrees(self) -> bool:
+        return not self.unknown and all(one.ratio <= 1 for one in self.differences)
+
+    def __str__(self) -> str:
+        if self.unknown:
+            return f"state-dict keys on one side only: {', '.join(self.unknown)}"
+        worst = self.worst
+        assert worst is not None
+        verdict = "agree" if self.agrees else "DISAGREE"
+        return (
+            f"{verdict} on {len(self.differences)} tensors; worst: {worst.name}, "
+            f"{worst.largest:.3g} of {worst.allowed:.3g} allowed; {self.ties} ties"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one implementation gave; a gradient is None where nothing was computed."""
+
+    output: Tensor
+    buffers: Mapping[str, Tensor]
+    gradients: Mapping[str, Tensor | None]
+
+
+def check(
+    module: nn.Module,
+    flat: FlatProgram,
+    *,
+    seed: int,
+    batch: int = 3,
+    training: bool = False,
+    plan: Plan | None = None,
+    device: str = "cpu",
+) -> CheckReport:
+    """Compare `module`, an instance of what was generated, with `flat`, in float64.
+
+    Weights, buffers, the input [batch, *shape] and the gradient at the output are drawn from
+    `seed`; `module` itself is left as it is. Each tensor may differ by
+    1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tensors = random_tensors(flat, generator, torch.float64)
+    unknown = sorted(tensors.keys() ^ module.state_dict().keys())
+    if unknown:
+        return CheckReport((), 0, tuple(unknown))
+    x = torch.randn(batch, *flat.nodes[0].shape.sizes, generator=generator, dtype=torch.float64)
+    shape = (batch, *flat.nodes[flat.output].shape.sizes)
+    upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
+    tensors = {key: tensor.to(device) for key, tensor in tensors.items()}
+    module = copy.deepcopy(module).to(device, torch.float64).train(training)
+    module.load_state_dict(tensors)
+    x, upstream = x.to(device), upstream.to(device)
+    counter = TieCounter()
+    torch.manual_seed(seed)
+    expected = _reference(flat, tensors, x, upstream, training, plan, counter)
+    torch.manual_seed(seed)
+    found = _generated(module, x, upstream, plan, full_plan(flat))
+    return CheckReport(tuple(_compare(found, expected)), counter.ties)
+
+
+def _reference(
+    flat: FlatProgram,
+    tensors: Mapping[str, Tensor],
+    x: Tensor,
+    upstream: Tensor,
+    training: bool,
+    plan: Plan | None,
+    counter: TieCounter,
+) -> _Side:
+    names = list(parameter_tensors(flat))
+    leaves = {name: tensors[name].clone().requires_grad_() for name in names}
+    x = x.clone().requires_grad_()
+    ran = interpret(
+        flat, {**tensors, **leaves}, x, training=training, plan=plan, observe=counter
+    )  # fmt: skip
+    gradients = _gradients(ran.output, upstream, {"input": x, **leaves})
+    buffers = {name: tensor for name, tensor in tensors.items() if name not in leaves}
+    return _Side(ran.output, buffers | ran.buffers, gradients)
+
+
+def _generated(
+    module: nn.Module, x: Tensor, upstream: Tensor, plan: Plan | None, everything: Plan
+) -> _Side:
+    x = x.clone().requires_grad_()
+    settings: dict[str, Any] = {}
+    if "plan" in inspect.signature(module.forward).parameters:
+        settings["plan"] = everything if plan is None else plan
+    output = module(x, **settings)
+    gradients = _gradients(output, upstream, {"input": x, **dict(module.named_parameters())})
+    return _Side(output, dict(module.named_buffers()), gradients)
+
+
+def _gradients(
+    output: Tensor, upstream: Tensor, leaves: Mapping[str, Tensor]
+) -> dict[str, Tensor | None]:
+    found = torch.autograd.grad(output, list(leaves.values()), upstream, allow_unused=True)
+    return dict(zip(leaves, found, strict=True))
+
+
+def _compare(found: _Side, expected: _Side) -> Iterator[Difference]:
+    yield _difference("output", found.output, expected.output)
+    for name, tensor in expected.buffers.items():
+        yield _difference(f"buffer {name}", found.buffers[name], tensor)
+    for name, gradient in expected.gradients.items():
+        yield _difference(f"gradient of {name}", found.gradients[name], gradient)
+
+
+def _difference(name: str, found: Tensor | None, expected: Tensor | None) -> Difference:
+    """A gradient on one side only, or another shape, is infinitely wrong."""
+    if found is None or expected is None:
+        return Difference(name, 0.0 if found is expected else inf, TOLERANCE)
+    if found.shape != expected.shape:
+        return Difference(name, inf, TOLERANCE)
+    found, expected = found.detach().double(), expected.detach().double()
+    if not expected.numel():
+        return Difference(name, 0.0, TOLERANCE)
+    allowed = TOLERANCE * (1 + float(expected.abs().max()))
+    return Difference(name, float((found - expected).abs().max()), allowed)

@@ -1,0 +1,72 @@
+"""The tensors a flat DAG holds, by state-dict key, and random values for them."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from fractal_dsl.ir.flat import FlatProgram
+from fractal_dsl.ir.operators import spec_of
+
+__all__ = ["buffer_tensors", "parameter_tensors", "random_tensors"]
+
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+
+
+def parameter_tensors(flat: FlatProgram) -> Shapes:
+    """Shape of every learned tensor, in data-flow order."""
+    return _tensors(flat, buffers=False)
+
+
+def buffer_tensors(flat: FlatProgram) -> Shapes:
+    """Shape of every buffer, in data-flow order."""
+    return _tensors(flat, buffers=True)
+
+
+def _tensors(flat: FlatProgram, *, buffers: bool) -> Shapes:
+    shapes: Shapes = {}
+    for node in flat.nodes:
+        if node.attributes is None:
+            continue
+        spec = spec_of(node.attributes)
+        incoming = [flat.nodes[source].shape for source in node.inputs]
+        held = (spec.buffers if buffers else spec.parameters)(node.attributes, incoming)
+        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in held})
+    return shapes
+
+
+def random_tensors(
+    flat: FlatProgram, generator: torch.Generator, dtype: torch.dtype = torch.float64
+) -> dict[str, Tensor]:
+    """Parameters and buffers such that values keep their size through depth.
+
+    Batch-norm statistics and affine weights are random too: at their initial values batch
+    norm in eval mode is nearly the identity and would hide mistakes.
+    """
+    shapes = parameter_tensors(flat) | buffer_tensors(flat)
+    return {key: _random(key, shape, generator, dtype) for key, shape in shapes.items()}
+
+
+def _random(
+    key: str, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
+) -> Tensor:
+    def normal(scale: float) -> Tensor:
+        return scale * torch.randn(shape, generator=generator, dtype=dtype)
+
+    def around_one() -> Tensor:
+        return 0.5 + torch.rand(shape, generator=generator, dtype=dtype)
+
+    match key.rpartition(".")[2]:
+        case "num_batches_tracked":
+            return torch.randint(100, shape, generator=generator)
+        case "running_var":
+            return around_one()
+        case "weight" if len(shape) > 1:
+            return normal(sqrt(2 / prod(shape[1:])))
+        case "weight":
+            return around_one()
+        case _:
+            return normal(0.2)

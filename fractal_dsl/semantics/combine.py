@@ -1,0 +1,419 @@
+"""Joins of networks: `(+)`, sums, concatenations, and the words that combine networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Edit, Help
+from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.elementwise import (
+    Concat,
+    Difference,
+    Maximum,
+    Minimum,
+    Product,
+    Quotient,
+    Scalar,
+    Sum,
+)
+from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.semantics.arithmetic import fail
+from fractal_dsl.semantics.build import Dropping, Flow, GraphBuilder, Strand
+from fractal_dsl.semantics.evaluate import Place, evaluate, is_plain, plain, turns
+from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.naming import called_name
+from fractal_dsl.semantics.values import Network, Scope, Value, describe
+from fractal_dsl.source import Span
+from fractal_dsl.syntax import tree
+
+__all__ = ["COMBINED", "Operation", "Site", "binary", "join"]
+
+SIGNS: dict[str, type[Attributes]] = {
+    "+": Sum,
+    "-": Difference,
+    "*": Product,
+    "/": Quotient,
+    "++": Concat,
+}
+WORDS: dict[str, type[Attributes]] = {
+    "max": Maximum,
+    "min": Minimum,
+    "product": Product,
+    "sum": Sum,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Where a network is built: the graph under construction and what names mean.
+
+    `apply` builds an expression at a site (`semantics.apply`).
+    """
+
+    builder: GraphBuilder
+    scope: Scope
+    apply: Callable[[Site, tree.Expression, Strand], Steps[Flow]]
+
+    def place(self, incoming: Shape) -> Place:
+        return Place(self.builder.world, self.scope, incoming)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One operand to build: an expression in its scope, with its turn of a comprehension."""
+
+    expression: tree.Expression
+    scope: Scope
+    turn: int | None = None
+
+
+def operate(site: Site, operation: Operation, strand: Strand) -> Steps[Flow]:
+    inside = replace(site, scope=operation.scope)
+    if operation.turn is None:
+        plain_flow: Flow = yield site.apply(inside, operation.expression, strand)
+        return plain_flow
+    with site.builder.turn(operation.turn):
+        flow: Flow = yield site.apply(inside, operation.expression, strand)
+    return flow
+
+
+def operands_of(
+    site: Site, arguments: Sequence[tree.Expression], strand: Strand
+) -> Steps[list[Operation]]:
+    """Operands, a comprehension, or one list of networks, as operations in order."""
+    found: list[Operation] = []
+    for argument in arguments:
+        if isinstance(argument, tree.ListDisplay):
+            found.extend(Operation(item, site.scope) for item in argument.items)
+            continue
+        if isinstance(argument, tree.ListComprehension):
+            argument = argument.comprehension
+        if isinstance(argument, tree.Comprehension):
+            places: list[Place] = yield turns(site.place(strand.shape), argument)
+            element = argument.element
+            found.extend(Operation(element, p.scope, at) for at, p in enumerate(places))
+        else:
+            found.append(Operation(argument, site.scope))
+    return found
+
+
+# The fractal join --------------------------------------------------------------------
+
+
+def join(site: Site, expression: tree.Join, strand: Strand) -> Steps[Flow]:
+    refuse_mixed(expression.operands, expression.operator_spans[0])
+    flow: Flow = yield fractal_join(
+        site, expression.operands, strand, expression.span, expression.operator_spans[0]
+    )
+    return flow
+
+
+def mean(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    """`mean(a, b)` is `a (+) b` in every respect."""
+    arguments = positional(expression)
+    name = expression.function.span
+    flow: Flow = yield fractal_join(site, arguments, strand, expression.span, name)
+    return flow
+
+
+def fractal_join(
+    site: Site, arguments: Sequence[tree.Expression], strand: Strand, span: Span, sign: Span
+) -> Steps[Flow]:
+    """An open join of all operands; an operand that is an open join gives its own operands.
+
+    Joins that stand in each other within one equation are one join as written: each of
+    their operands is a branch. What a call leaves open belongs to one branch here, and its
+    provenance goes on in the callee.
+    """
+    operations: list[Operation] = yield operands_of(site, arguments, strand)
+    if not operations:
+        raise fail("F0407", "this join has no operands", span, "an empty join has no meaning")
+    strands: list[Strand] = []
+    branches = 0
+    rate = site.builder.dropping.rate
+    for operation in operations:
+        flow: Flow = yield operate(site, operation, strand)
+        for one in flow.strands:
+            branch = branches + (one.branch or 0)
+            kept = rate if one.rate is None else one.rate
+            place = one.span if flow.is_open else operation.expression.span
+            strands.append(replace(one, branch=branch, rate=kept, span=place))
+        branches += max(flow.branches, 1)
+    return Flow(tuple(strands), is_open=True, branches=branches, sign=sign)
+
+
+def refuse_mixed(operands: Sequence[tree.Expression], sign: Span) -> None:
+    """`(+)` beside a bare `+`, `-` or `++` reads two ways; brackets say which."""
+    for operand in operands:
+        if isinstance(operand, tree.Binary) and operand.operator in ("+", "-", "++"):
+            raise mixed("(+)", operand, sign)
+
+
+def mixed(outer: str, operand: tree.Binary, sign: Span) -> DiagnosticError:
+    text = operand.span.text
+    return DiagnosticError(
+        Diagnostic(
+            "F0406",
+            f"`{outer}` beside `{operand.operator}` needs brackets",
+            operand.operator_span,
+            f"`{operand.operator}` would bind first" if outer == "(+)" else "which one is first?",
+            helps=(Help("say so with brackets", Edit(operand.span, f"({text})")),),
+        )
+    )
+
+
+# Sums, products, concatenations --------------------------------------------------------
+
+
+def binary(site: Site, expression: tree.Binary, strand: Strand) -> Steps[Flow]:
+    """`a + b + c` of networks is one sum; a number beside a network is a constant."""
+    sign = expression.operator
+    operands = spine(expression)
+    values: list[Value] = []
+    for operand in operands:
+        value: Value = yield evaluate(site.place(strand.shape), operand)
+        values.append(value)
+    if all(not is_plain(value) for value in values):
+        refuse_mixed_signs(sign, operands)
+        flow: Flow = yield merge(
+            site, sign_attributes(expression), [Operation(o, site.scope) for o in operands],
+            strand, expression.span,
+        )  # fmt: skip
+        return flow
+    scaled: Flow = yield constant_beside(site, expression, operands, values, strand)
+    return scaled
+
+
+def sign_attributes(expression: tree.Binary) -> Attributes:
+    sign = expression.operator
+    if sign not in SIGNS:
+        raise fail("F0405", f"`{sign}` does not take networks", expression.operator_span)
+    return SIGNS[sign]()
+
+
+def spine(expression: tree.Binary) -> list[tree.Expression]:
+    """Operands of a chain of one sign; `-`, `/` and the like take two."""
+    if expression.operator not in ("+", "*", "++"):
+        return [expression.left, expression.right]
+    operands: list[tree.Expression] = [expression.right]
+    left = expression.left
+    while isinstance(left, tree.Binary) and left.operator == expression.operator:
+        operands.append(left.right)
+        left = left.left
+    operands.append(left)
+    operands.reverse()
+    return operands
+
+
+def refuse_mixed_signs(sign: str, operands: Sequence[tree.Expression]) -> None:
+    for operand in operands:
+        if isinstance(operand, tree.Binary) and "++" in (sign, operand.operator) and (
+            {sign, operand.operator} <= {"+", "-", "++"} and sign != operand.operator
+        ):  # fmt: skip
+            raise mixed(sign, operand, operand.operator_span)
+
+
+def merge(
+    site: Site,
+    attributes: Attributes,
+    operations: Sequence[Operation],
+    strand: Strand,
+    span: Span,
+) -> Steps[Flow]:
+    strands: list[Strand] = []
+    for operation in operations:
+        flow: Flow = yield operate(site, operation, strand)
+        strands.append(replace(site.builder.close(flow), span=operation.expression.span))
+    if len(strands) == 1:
+        return Flow.of(strands[0])
+    made = site.builder.apply(attributes, strands, attributes.operator, span)
+    return Flow.of(made)
+
+
+def constant_beside(
+    site: Site,
+    expression: tree.Binary,
+    operands: Sequence[tree.Expression],
+    values: Sequence[Value],
+    strand: Strand,
+) -> Steps[Flow]:
+    """`0.17 * e`, `1 - t`: operands in order, numbers as constants."""
+    sign = expression.operator
+    total: Strand | float | None = None
+    for operand, value in zip(operands, values, strict=True):
+        item: Strand | float
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            item = float(value)
+        elif isinstance(value, Network):
+            flow: Flow = yield site.apply(site, operand, strand)
+            item = site.builder.close(flow)
+        else:
+            message = f"`{sign}` does not take {describe(value)} beside a network"
+            raise fail("F0405", message, operand.span)
+        total = item if total is None else with_constant(site, expression, total, item)
+    assert isinstance(total, Strand)
+    return Flow.of(total)
+
+
+def with_constant(
+    site: Site, expression: tree.Binary, left: Strand | float, right: Strand | float
+) -> Strand | float:
+    sign, span, builder = expression.operator, expression.span, site.builder
+    if sign not in ("+", "-", "*", "/"):
+        message = f"`{sign}` does not take a number beside a network"
+        raise fail("F0405", message, expression.operator_span)
+    if isinstance(left, Strand) and isinstance(right, Strand):
+        attributes = SIGNS[sign]()
+        return builder.apply(attributes, [left, right], attributes.operator, span)
+    if isinstance(left, Strand):
+        assert isinstance(right, float)
+        if sign == "/" and right == 0:
+            raise fail("F0409", "division by zero", span, "the right side is 0")
+        return builder.apply(Scalar(sign, right), [left], "scalar", span)
+    if isinstance(right, Strand):
+        return builder.apply(Scalar(sign, left, True), [right], "scalar", span)
+    return left + right if sign == "+" else left * right
+
+
+# Words ---------------------------------------------------------------------------------
+
+
+def positional(expression: tree.Call) -> tuple[tree.Expression, ...]:
+    for argument in expression.arguments:
+        if argument.keyword is not None:
+            word = called_name(expression)
+            raise fail("F0206", f"`{word}` has no parameter `{argument.keyword}`", argument.span)
+    return tuple(argument.value for argument in expression.arguments)
+
+
+def keyword_values(
+    site: Site, expression: tree.Call, strand: Strand, allowed: Sequence[str]
+) -> Steps[dict[str, Value]]:
+    """Plain values of a combinator's keyword arguments."""
+    found: dict[str, Value] = {}
+    for argument in expression.arguments:
+        if argument.keyword is None:
+            continue
+        if argument.keyword not in allowed:
+            word = called_name(expression)
+            raise fail("F0206", f"`{word}` has no parameter `{argument.keyword}`", argument.span)
+        value: Value = yield plain(
+            site.place(strand.shape), argument.value, f"`{argument.keyword}`"
+        )
+        found[argument.keyword] = value
+    return found
+
+
+def chain(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    """Series over operands or a comprehension; an empty chain is `id`."""
+    operations: list[Operation] = yield operands_of(site, positional(expression), strand)
+    flow = Flow.of(strand)
+    for operation in operations:
+        flow = yield operate(site, operation, site.builder.close(flow))
+    return flow
+
+
+def word_merge(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    """`sum(...)`, `product(...)`, `max(...)`, `min(...)` of networks."""
+    word = called_name(expression)
+    assert word is not None
+    operations: list[Operation] = yield operands_of(site, positional(expression), strand)
+    if not operations:
+        raise fail("F0407", f"`{word}` has no operands", expression.span, "nothing to combine")
+    flow: Flow = yield merge(site, WORDS[word](), operations, strand, expression.span)
+    return flow
+
+
+def concat(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    keywords: dict[str, Value] = yield keyword_values(site, expression, strand, ["axis"])
+    axis = keywords.get("axis")
+    if axis is not None and (not isinstance(axis, int) or isinstance(axis, bool)):
+        raise fail("F0405", f"`axis` must be a whole number, not {describe(axis)}", expression.span)
+    arguments = [a.value for a in expression.arguments if a.keyword is None]
+    operations: list[Operation] = yield operands_of(site, arguments, strand)
+    if not operations:
+        raise fail("F0407", "`concat` has no operands", expression.span, "nothing to combine")
+    flow: Flow = yield merge(site, Concat(axis), operations, strand, expression.span)
+    return flow
+
+
+def joined(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    """Closes an open join."""
+    network = only_network(expression)
+    flow: Flow = yield site.apply(site, network, strand)
+    return Flow.of(site.builder.close(flow))
+
+
+def only_network(expression: tree.Call) -> tree.Expression:
+    found = [a.value for a in expression.arguments if a.keyword is None]
+    if len(found) != 1:
+        raise fail("F0206", f"`{called_name(expression)}` takes one network", expression.span)
+    return found[0]
+
+
+def drop(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    """`drop(e, local = r)`: the rate of the join inputs written in `e`."""
+    keywords: dict[str, Value] = yield keyword_values(
+        site, expression, strand, ["local", "global"]
+    )
+    rate, sampled = keywords.get("local"), keywords.get("global", True)
+    if rate is not None:
+        rate = checked_rate(rate, "drop-path", expression.span)
+    if not isinstance(sampled, bool):
+        raise fail("F0405", "`global` of `drop` is true or false", expression.span)
+    dropping = Dropping(rate, sampled)
+    with site.builder.drops(dropping):
+        flow: Flow = yield site.apply(site, only_network(expression), strand)
+    if rate is None:
+        return flow
+    strands = (s if s.rate is not None else replace(s, rate=rate) for s in flow.strands)
+    return replace(flow, strands=tuple(strands))
+
+
+def checked_rate(value: Value, what: str, span: Span) -> float:
+    """A probability in [0, 1); at 1 no path could remain."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise fail("F0405", f"a {what} rate is a number, not {describe(value)}", span)
+    if not 0 <= value < 1:
+        raise DiagnosticError(
+            Diagnostic(
+                "F0501",
+                f"{what} rate must be in [0, 1), found {value}",
+                span,
+                "at 1 or above no path could remain" if value >= 1 else "a rate is no less than 0",
+                notes=(
+                    "at least one input of each join is always kept; 0.15 is the local rate "
+                    "in the FractalNet paper, section 4.1",
+                ),
+                helps=(Help("write `0.15` for 15 %"),),
+            )
+        )
+    return float(value)
+
+
+def stochastic_depth(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    raise fail(
+        "F0210", "`stochastic_depth` is not there yet", expression.span, "planned, not built"
+    )
+    yield
+
+
+def misplaced_each(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+    raise fail("F0405", "`each` stands only after `>>`", expression.span)
+    yield
+
+
+COMBINED: dict[str, Callable[[Site, tree.Call, Strand], Steps[Flow]]] = {
+    "chain": chain,
+    "concat": concat,
+    "drop": drop,
+    "each": misplaced_each,
+    "joined": joined,
+    "max": word_merge,
+    "mean": mean,
+    "min": word_merge,
+    "product": word_merge,
+    "stochastic_depth": stochastic_depth,
+    "sum": word_merge,
+}

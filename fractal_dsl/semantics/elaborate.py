@@ -1,0 +1,250 @@
+"""From a resolved file to a program: one net, expanded into its distinct graphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
+from fractal_dsl.ir.graph import Graph, Program
+from fractal_dsl.ir.shapes import Shape, image
+from fractal_dsl.semantics import identifiers
+from fractal_dsl.semantics.apply import apply
+from fractal_dsl.semantics.arithmetic import fail
+from fractal_dsl.semantics.build import GraphBuilder
+from fractal_dsl.semantics.combine import Site
+from fractal_dsl.semantics.definitions import Resolved
+from fractal_dsl.semantics.evaluate import Place, evaluate, plain
+from fractal_dsl.semantics.heads import head_parameters
+from fractal_dsl.semantics.machine import Steps, run
+from fractal_dsl.semantics.sampling import sampling
+from fractal_dsl.semantics.suggest import did_you_mean
+from fractal_dsl.semantics.values import Scope, Value, describe, show
+from fractal_dsl.semantics.world import World
+from fractal_dsl.syntax import tree
+from fractal_dsl.syntax.walk import walk
+
+__all__ = ["Elaborated", "elaborate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elaborated:
+    """A net as a program of graphs, with what is left to check once the passes have run."""
+
+    program: Program
+    warnings: tuple[Diagnostic, ...]
+    world: World
+    scope: Scope
+    net: tree.NetDeclaration
+
+    def check_assertions(self, facts: Mapping[str, Value]) -> list[Diagnostic]:
+        """One diagnostic for each `assert` that does not hold; facts by name."""
+        found = []
+        for assertion in self.world.resolved.assertions:
+            failure = self._check(assertion, facts)
+            if failure is not None:
+                found.append(failure)
+        return found
+
+    def _check(
+        self, assertion: tree.Assertion, facts: Mapping[str, Value]
+    ) -> Diagnostic | None:
+        resolved = self.world.resolved
+        hidden = resolved.names.keys() | resolved.params.keys() | self.scope.locals.keys()
+        mentioned = {
+            node.name
+            for node in tree_names(assertion.condition)
+            if node.name in facts and node.name not in hidden
+        }
+        scope = self.scope.bind({name: facts[name] for name in mentioned})
+        place = Place(self.world, scope, None)
+        value = run(evaluate(place, assertion.condition))
+        if value is True:
+            return None
+        if not isinstance(value, bool):
+            message = f"`assert` takes a condition, not {describe(value)}"
+            return Diagnostic("F0405", message, assertion.condition.span)
+        return failed(place, assertion)
+
+
+def tree_names(expression: tree.Expression) -> list[tree.Name]:
+    return [node for node in walk(expression) if isinstance(node, tree.Name)]
+
+
+def failed(place: Place, assertion: tree.Assertion) -> Diagnostic:
+    """Both sides of a comparison that does not hold."""
+    condition = assertion.condition
+    labels: tuple[Label, ...] = ()
+    message = "this assertion does not hold"
+    if isinstance(condition, tree.Compare):
+        left = run(evaluate(place, condition.left))
+        right = run(evaluate(place, condition.right))
+        message = f"assertion failed: {show(left)} {condition.operator} {show(right)}"
+        labels = (
+            Label(condition.left.span, show(left)),
+            Label(condition.right.span, show(right)),
+        )
+    return Diagnostic("F0701", message, condition.span, "does not hold", labels=labels)
+
+
+def elaborate(
+    resolved: Resolved, net: str | None = None, overrides: Mapping[str, Value] | None = None
+) -> Elaborated:
+    """Expands one net of the file; `overrides` are values for params and net parameters.
+
+    Raises `DiagnosticError`: F0212 for the choice of net, F0213 for an unknown override,
+    and whatever the expansion meets.
+    """
+    chosen = choose(resolved, net)
+    given = dict(overrides or {})
+    world = World(resolved)
+    check_overrides(resolved, chosen, given)
+    run(params(world, given))
+    scope = run(net_scope(world, chosen, given))
+    shape = run(domain(world, chosen, scope))
+    name = net_name(resolved, chosen)
+    entry = run(entry_graph(world, chosen, scope, shape, name))
+    program = Program(
+        name,
+        (*world.graphs, entry),
+        len(world.graphs),
+        run(sampling(world, scope)),
+        chosen.doc or resolved.syntax.doc,
+        head_parameters(chosen, entry, scope),
+    )
+    return Elaborated(program, resolved.warnings, world, scope, chosen)
+
+
+def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
+    nets = resolved.nets
+    if not nets:
+        raise DiagnosticError(
+            Diagnostic(
+                "F0212",
+                "this file has no net",
+                None,
+                helps=(Help("say what to build, for example `net = f(4)`"),),
+            )
+        )
+    if net is None and len(nets) == 1:
+        return nets[0]
+    names = [one.name or "net" for one in nets]
+    for one, name in zip(nets, names, strict=True):
+        if name == net:
+            return one
+    message = "this file has several nets" if net is None else f"there is no net `{net}`"
+    listed = Help("choose with --net: " + ", ".join(f"`{name}`" for name in names))
+    raise DiagnosticError(Diagnostic("F0212", message, nets[-1].keyword, helps=(listed,)))
+
+
+def check_overrides(
+    resolved: Resolved, net: tree.NetDeclaration, given: Mapping[str, Value]
+) -> None:
+    known = {*resolved.params, *(parameter.name for parameter in net.parameters)}
+    for name in given:
+        if name not in known:
+            helps = did_you_mean(name, known, "its params")
+            message = f"there is no param `{name}` to set"
+            raise DiagnosticError(Diagnostic("F0213", message, None, helps=helps))
+
+
+def params(world: World, given: Mapping[str, Value]) -> Steps[None]:
+    """Values of the file's params, in order; one may use those before it."""
+    scope = Scope(world.resolved.names, {}, {})
+    for name, declaration in world.resolved.params.items():
+        value: Value
+        if name in given:
+            value = given[name]
+        else:
+            place = Place(world, scope, None)
+            value = yield plain(place, declaration.value, f"param `{name}`")
+        world.params[name] = value
+
+
+def net_scope(
+    world: World, net: tree.NetDeclaration, given: Mapping[str, Value]
+) -> Steps[Scope]:
+    """The net's own parameters; callees may read them implicitly, like any rule's."""
+    local: dict[str, Value] = {}
+    for parameter in net.parameters:
+        place = Place(world, Scope(world.resolved.names, dict(local), dict(local)), None)
+        if parameter.name in given:
+            local[parameter.name] = given[parameter.name]
+        elif parameter.default is None:
+            raise fail(
+                "F0206", f"the net's parameter `{parameter.name}` has no value", parameter.span,
+                "", f"give it a default, or set it with `--set {parameter.name}=...`",
+            )  # fmt: skip
+        else:
+            value: Value = yield plain(place, parameter.default, f"`{parameter.name}`")
+            local[parameter.name] = value
+    return Scope(world.resolved.names, local, dict(local))
+
+
+def domain(world: World, net: tree.NetDeclaration, scope: Scope) -> Steps[Shape]:
+    """The shape that comes into the net: image[3, 32, 32] where the file says nothing."""
+    written = net.domain
+    if written is None:
+        return image(3, 32, 32)
+    if isinstance(written, tree.ListDisplay):
+        raise fail("F0210", "several inputs are not there yet", written.span, "planned, not built")
+    if not isinstance(written, tree.Index) or not isinstance(written.base, tree.Name):
+        raise fail("F0405", "an input is written like `image[3, 32, 32]`", written.span)
+    kind = written.base.name
+    axes = {"image": 3, "vector": 1}
+    if kind in ("sequence", "tokens"):
+        raise fail(
+            "F0210", f"an input `{kind}[...]` is not there yet", written.span, "planned, not built"
+        )
+    if kind not in axes:
+        helps = did_you_mean(kind, axes, "kinds of input", written.base.span)
+        raise DiagnosticError(
+            Diagnostic("F0201", f"no kind of input is `{kind}`", written.base.span, helps=helps)
+        )
+    sizes = yield sizes_of(Place(world, scope, None), written.indices)
+    if len(sizes) != axes[kind]:
+        raise fail("F0206", f"`{kind}` has {axes[kind]} sizes, not {len(sizes)}", written.span)
+    return Shape(kind, sizes)
+
+
+def sizes_of(place: Place, parts: Sequence[tree.Expression]) -> Steps[tuple[int, ...]]:
+    sizes: list[int] = []
+    for part in parts:
+        size: Value = yield plain(place, part, "a size")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 2**31:
+            raise fail("F0405", f"a size is a whole number from 1, not {show(size)}", part.span)
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def net_name(resolved: Resolved, net: tree.NetDeclaration) -> str:
+    """The net's own name, or one made from the file's: `fractal4.fdl` gives Fractal4."""
+    if net.name is not None:
+        reason = identifiers.refusal(net.name)
+        if reason is not None:
+            raise fail(
+                "F0604", f"`{net.name}` cannot be the name of a network", net.name_span or net.span,
+                reason, f"a free name close to it: `{identifiers.nearby(net.name)}`",
+            )  # fmt: skip
+        return net.name
+    words = re.findall(r"[A-Za-z0-9]+", PurePath(resolved.syntax.source.name).stem)
+    made = "".join(word[:1].upper() + word[1:] for word in words)
+    return made if identifiers.refusal(made) is None else "Net"
+
+
+def entry_graph(
+    world: World, net: tree.NetDeclaration, scope: Scope, shape: Shape, name: str
+) -> Steps[Graph]:
+    builder = GraphBuilder(world, world.segments(net.body))
+    world.building.append(builder.nodes)
+    with world.frame("net", None):
+        flow = yield apply(
+            Site(builder, scope, apply), net.body, builder.input(shape, net.body.span)
+        )
+        output = builder.close(flow).operand
+    return Graph(
+        name, name, tuple(builder.nodes), (output,), equation=" ".join(net.span.text.split()),
+        doc=net.doc, span=net.span,
+    )  # fmt: skip

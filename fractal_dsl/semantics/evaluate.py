@@ -1,0 +1,503 @@
+"""What an expression is worth: a plain value, or a network that is built later.
+
+A network expression is never entered here; it becomes a closure, and `apply` builds it when
+a value arrives. `incoming` is the shape that arrives at the innermost network expression
+around, for `in_channels` and its kin; None where nothing arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
+from fractal_dsl.ir.graph import Recursion
+from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.semantics import arithmetic
+from fractal_dsl.semantics.arithmetic import fail
+from fractal_dsl.semantics.calls import Given, bind, circular, no_case, split_keywords
+from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition
+from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.naming import COMBINATORS
+from fractal_dsl.semantics.values import (
+    Closure,
+    Items,
+    Network,
+    RuleCall,
+    RuleValue,
+    Scope,
+    Value,
+    describe,
+    show,
+)
+from fractal_dsl.semantics.world import World, value_key
+from fractal_dsl.source import Span
+from fractal_dsl.syntax import tree
+
+__all__ = ["Place", "elements", "evaluate", "is_plain", "plain", "turns"]
+
+# Combinators that also work on numbers: `max(3, w)`, `sum(widths)`.
+FOLDS: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "max": max,
+    "min": min,
+    "sum": sum,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where an expression is evaluated: what names mean, and the shape that arrives."""
+
+    world: World
+    scope: Scope
+    incoming: Shape | None
+
+    def inside(self, names: dict[str, Value]) -> Place:
+        return Place(self.world, self.scope.bind(names), self.incoming)
+
+
+def is_plain(value: Value) -> bool:
+    return not isinstance(value, Network | RuleValue)
+
+
+def evaluate(place: Place, expression: tree.Expression) -> Steps[Value]:
+    """The value of any expression."""
+    handler = HANDLERS.get(type(expression))
+    if handler is None:
+        return place.world.closure(expression, place.scope)
+        yield  # a generator, like every handler
+    value: Value = yield handler(place, expression)
+    return value
+
+
+def plain(place: Place, expression: tree.Expression, what: str) -> Steps[Value]:
+    """The value of an expression that must not be a network; `what` names its role."""
+    value: Value = yield evaluate(place, expression)
+    if not is_plain(value):
+        raise fail(
+            "F0405", f"{what} must be a plain value, not {describe(value)}", expression.span
+        )
+    return value
+
+
+def constant(place: Place, expression: Any) -> Steps[Value]:
+    value: Value = expression.value
+    return value
+    yield
+
+
+def inner(place: Place, expression: tree.Parenthesised) -> Steps[Value]:
+    value: Value = yield evaluate(place, expression.inner)
+    return place.world.closure(expression, place.scope) if not is_plain(value) else value
+
+
+# Names and calls ---------------------------------------------------------------------
+
+
+def name(place: Place, expression: tree.Name) -> Steps[Value]:
+    world, scope, word = place.world, place.scope, expression.name
+    if word in scope.locals:
+        return scope.locals[word]
+    if word in scope.names:
+        definition = scope.names[word]
+        if not definition.is_nullary:
+            return RuleValue(word)
+        value: Value = yield call_rule(place, definition, (), expression.span)
+        return value
+    if word in world.params:
+        world.read_params.add(word)
+        return world.params[word]
+    if word in INCOMING:
+        return incoming_fact(place, word, expression.span)
+    if word in scope.implicits:
+        return scope.implicits[word]
+    if word in world.resolved.defaults:
+        default = yield evaluate(place, world.resolved.defaults[word].value)
+        return default
+    if word == "id" or word in OPERATORS or word in COMBINATORS:
+        return world.closure(expression, scope)
+    if word in FUNCTIONS:
+        raise fail("F0405", f"`{word}` is a function of numbers", expression.span)
+    raise DiagnosticError(
+        Diagnostic(
+            "F0208",
+            f"`{word}` has no value here",
+            expression.span,
+            "no call outside binds it",
+            notes=("an unbound name takes the nearest rule parameter up the chain of calls",),
+            helps=(Help(f"give it as a parameter, or declare `implicit {word} = ...`"),),
+        )
+    )
+
+
+def incoming_fact(place: Place, word: str, span: Span) -> Value:
+    """`in_channels`, `in_height`, `in_width`, `in_length`, `in_shape`."""
+    shape = place.incoming
+    if shape is None:
+        raise fail("F0408", f"`{word}` stands where no value arrives", span)
+    if word == "in_channels":
+        return shape.channels
+    if word == "in_shape":
+        return shape.sizes
+    if word == "in_length" and shape.kind in ("sequence", "tokens"):
+        return shape.sizes[0]
+    if word != "in_length" and shape.kind == "image":
+        return shape.sizes[1 if word == "in_height" else 2]
+    raise fail("F0408", f"{shape} has no `{word}`", span)
+
+
+def call(place: Place, expression: tree.Call) -> Steps[Value]:
+    function = expression.function
+    if not isinstance(function, tree.Name):
+        raise fail("F0405", "only a name can be called", function.span)
+    word, scope = function.name, place.scope
+    local = scope.locals.get(word)
+    if local is not None and not isinstance(local, RuleValue):
+        message = f"`{word}` is {describe(local)} here and takes no arguments"
+        raise fail("F0405", message, expression.span)
+    rule = word if local is None else local.name
+    if rule in scope.names:
+        given: list[Given] = yield arguments(place, expression)
+        value: Value = yield call_rule(place, scope.names[rule], given, expression.span)
+        return value
+    if word in FOLDS:
+        folded: Value = yield fold(place, expression, word)
+        return folded
+    if word in FUNCTIONS:
+        result: Value = yield function_call(place, expression, word)
+        return result
+    if word in COMBINATORS or (word in OPERATORS and OPERATORS[word].callable_by_name):
+        return place.world.closure(expression, scope)
+    raise fail("F0405", f"`{word}` cannot be called", function.span)
+
+
+def function_call(place: Place, expression: tree.Call, word: str) -> Steps[Value]:
+    if len(expression.arguments) != 1 or expression.arguments[0].keyword is not None:
+        raise fail("F0206", f"`{word}` takes one argument", expression.span)
+    value: Value = yield plain(place, expression.arguments[0].value, "its argument")
+    return arithmetic.call_function(word, value, expression.span)
+
+
+def fold(place: Place, expression: tree.Call, word: str) -> Steps[Value]:
+    """`max`, `min`, `sum`: of numbers a number, of networks a network."""
+    values: list[Value] = []
+    for argument in expression.arguments:
+        items: Sequence[Value] = yield elements(place, argument.value)
+        values.extend(items)
+    if not values or not all(is_plain(value) for value in values):
+        return place.world.closure(expression, place.scope)
+    for value in values:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise fail("F0405", f"`{word}` does not take {describe(value)}", expression.span)
+    return FOLDS[word](values)  # type: ignore[no-any-return]
+
+
+def arguments(place: Place, expression: tree.Call) -> Steps[list[Given]]:
+    """Arguments of a rule call; networks are closed over what their names mean here."""
+    given: list[Given] = []
+    for argument in expression.arguments:
+        if isinstance(argument.value, tree.Comprehension):
+            raise fail("F0206", "a rule takes no `for` here; write `[... for ...]`", argument.span)
+        value: Value = yield evaluate(place, argument.value)
+        if isinstance(value, RuleCall):
+            value = place.world.closure(argument.value, place.scope)
+        given.append(Given(argument.keyword, value, argument.span))
+    return given
+
+
+def call_rule(
+    place: Place, definition: Definition, given: Sequence[Given], span: Span
+) -> Steps[Value]:
+    """The value of a rule for certain arguments: a plain value, or a network not yet built."""
+    world = place.world
+    needed = world.resolved.implicits[definition]
+    positional, named, extra = split_keywords(definition, needed, given, span)
+    outer = {n: v for n, v in place.scope.implicits.items() if n in needed} | extra
+    for equation in definition.equations:
+        bound = bind(definition, equation, positional, named)
+        if bound is None:
+            continue
+        scope: Scope = yield enter(place, definition, equation, bound, outer)
+        if equation.guard is not None:
+            passed = yield condition(Place(world, scope, place.incoming), equation.guard)
+            if not passed:
+                continue
+        value: Value = yield body(place, definition, equation, scope, outer, bound, span)
+        return value
+    raise no_case(definition, given, span)
+
+
+def enter(
+    place: Place,
+    definition: Definition,
+    equation: tree.Equation,
+    bound: dict[int, Value],
+    outer: dict[str, Value],
+) -> Steps[Scope]:
+    """The scope of an equation's body; defaults are evaluated at the call, left to right."""
+    names = place.world.resolved.names_of(definition)
+    local: dict[str, Value] = {}
+    implicits = dict(outer)
+    explicit = definition.explicit_names(equation)
+    for at, pattern in enumerate(equation.patterns or ()):
+        if isinstance(pattern, tree.LiteralPattern):
+            continue
+        if at in bound:
+            value = bound[at]
+        else:
+            assert isinstance(pattern, tree.Parameter) and pattern.default is not None
+            here = Place(place.world, Scope(names, dict(local), dict(implicits)), place.incoming)
+            value = yield evaluate(here, pattern.default)
+        if isinstance(pattern, tree.SuccessorPattern):
+            assert isinstance(value, int)
+            value -= pattern.offset
+        local[pattern.name] = value
+        if pattern.name in explicit:
+            implicits[pattern.name] = value
+    return Scope(names, local, implicits, recursion_of(definition, equation, bound))
+
+
+def recursion_of(
+    definition: Definition, equation: tree.Equation, bound: dict[int, Value]
+) -> Recursion | None:
+    if definition.group is None or definition.level_position is None:
+        return None
+    level = bound.get(definition.level_position)
+    if not isinstance(level, int) or isinstance(level, bool):
+        return None
+    return Recursion(definition.group, level)
+
+
+def body(
+    place: Place,
+    definition: Definition,
+    equation: tree.Equation,
+    scope: Scope,
+    outer: dict[str, Value],
+    bound: dict[int, Value],
+    span: Span,
+) -> Steps[Value]:
+    """The value of an equation's body, remembered for each distinct call."""
+    world = place.world
+    every = tuple(value_key(scope.locals[name]) for name in scope.locals)
+    patterns = tuple(value_key(bound[at]) for at in sorted(bound))
+    identity = world.intern((id(equation), patterns, every, world.names_key(outer)))
+    key = (identity, place.incoming)
+    if key in world.calls:
+        known = world.calls[key]
+        if known is None:
+            raise circular(definition.name, span)
+        if isinstance(known, RuleCall):
+            return RuleCall(known.equation, known.scope, known.label, known.key, span)
+        return known
+    label = call_label(definition, equation, bound)
+    world.count_call(span)
+    world.calls[key] = None
+    with world.frame(label, span):
+        value: Value = yield evaluate(Place(world, scope, place.incoming), equation.body)
+    if not is_plain(value):
+        value = RuleCall(equation, scope, label, identity, span)
+    world.calls[key] = value
+    return value
+
+
+def call_label(
+    definition: Definition, equation: tree.Equation, bound: dict[int, Value]
+) -> str:
+    """How a person calls this instance: `f(3)`, `block(64, 0.1)`, `conv`."""
+    given = []
+    in_order = True
+    for at, pattern in enumerate(equation.patterns or ()):
+        if at not in bound:
+            in_order = False
+            continue
+        text = show(bound[at], 24)
+        keyword = "" if in_order or isinstance(pattern, tree.LiteralPattern) else pattern.name
+        given.append(f"{keyword} = {text}" if keyword else text)
+    return f"{definition.name}({', '.join(given)})" if given else definition.name
+
+
+# Operators ---------------------------------------------------------------------------
+
+
+def unary(place: Place, expression: tree.Unary) -> Steps[Value]:
+    if expression.operator == "not":
+        truth: bool = yield condition(place, expression.operand)
+        return not truth
+    value: Value = yield evaluate(place, expression.operand)
+    if not is_plain(value):
+        return place.world.closure(expression, place.scope)
+    if expression.operator == "+":
+        return value
+    return arithmetic.negate(value, expression.span)  # type: ignore[arg-type]
+
+
+def binary(place: Place, expression: tree.Binary) -> Steps[Value]:
+    left: Value = yield evaluate(place, expression.left)
+    right: Value = yield evaluate(place, expression.right)
+    if not (is_plain(left) and is_plain(right)):
+        return place.world.closure(expression, place.scope)
+    return arithmetic.compute(expression.operator, left, right, expression.span)  # type: ignore[arg-type]
+
+
+def power(place: Place, expression: tree.Power) -> Steps[Value]:
+    base: Value = yield evaluate(place, expression.base)
+    if not is_plain(base):
+        return place.world.closure(expression, place.scope)
+    exponent: Value = yield plain(place, expression.exponent, "an exponent")
+    return arithmetic.power(base, exponent, expression.span)  # type: ignore[arg-type]
+
+
+def compare(place: Place, expression: tree.Compare) -> Steps[Value]:
+    left: Value = yield evaluate(place, expression.left)
+    right: Value = yield evaluate(place, expression.right)
+    return arithmetic.compare(expression.operator, left, right, expression.span)
+
+
+def logic(place: Place, expression: tree.Logic) -> Steps[Value]:
+    wanted = expression.operator == "or"
+    for operand in expression.operands:
+        truth: bool = yield condition(place, operand)
+        if truth is wanted:
+            return wanted
+    return not wanted
+
+
+def condition(place: Place, expression: tree.Expression) -> Steps[bool]:
+    value: Value = yield evaluate(place, expression)
+    if not isinstance(value, bool):
+        raise fail(
+            "F0405",
+            f"a condition must be true or false, not {describe(value)}",
+            expression.span,
+            "" if isinstance(value, Network) else f"this is {show(value)}",
+        )
+    return value
+
+
+def conditional(place: Place, expression: tree.Conditional) -> Steps[Value]:
+    current: tree.Expression = expression
+    while isinstance(current, tree.Conditional):
+        truth: bool = yield condition(place, current.condition)
+        current = current.positive if truth else current.negative
+    value: Value = yield evaluate(place, current)
+    return value if is_plain(value) else place.world.closure(expression, place.scope)
+
+
+# Lists -------------------------------------------------------------------------------
+
+
+def range_(place: Place, expression: tree.Range) -> Steps[Value]:
+    first: Value = yield plain(place, expression.first, "the start of a range")
+    last: Value = yield plain(place, expression.last, "the end of a range")
+    return arithmetic.number_range(first, last, expression.span)
+
+
+def tuple_display(place: Place, expression: tree.TupleDisplay) -> Steps[Value]:
+    values: list[Value] = []
+    for item in expression.items:
+        value: Value = yield evaluate(place, item)
+        values.append(value)
+    return tuple(values)
+
+
+def list_display(place: Place, expression: tree.ListDisplay) -> Steps[Value]:
+    values: tuple[Value, ...] = yield tuple_display(place, tree.TupleDisplay(
+        expression.span, expression.items
+    ))  # fmt: skip
+    return Items(values)
+
+
+def list_comprehension(place: Place, expression: tree.ListComprehension) -> Steps[Value]:
+    values: Sequence[Value] = yield elements(place, expression.comprehension)
+    return Items(tuple(values))
+
+
+def index(place: Place, expression: tree.Index) -> Steps[Value]:
+    base: Value = yield plain(place, expression.base, "what `[...]` takes an item of")
+    for part in expression.indices:
+        at: Value = yield plain(place, part, "an index")
+        if not isinstance(base, Items | tuple):
+            raise fail("F0405", f"{describe(base)} has no items", expression.base.span)
+        items = base.values if isinstance(base, Items) else base
+        if not isinstance(at, int) or isinstance(at, bool):
+            raise fail("F0405", f"an index must be a whole number, not {describe(at)}", part.span)
+        if not 0 <= at < len(items):
+            message = f"there is no item {show(at)}: the list has {len(items)}, counted from 0"
+            raise fail("F0409", message, part.span)
+        base = items[at]
+    return base
+
+
+def elements(place: Place, expression: tree.Expression) -> Steps[Sequence[Value]]:
+    """Values of a comprehension, or the one value of anything else (a list gives its items)."""
+    if isinstance(expression, tree.Comprehension):
+        found: list[Value] = []
+        places: list[Place] = yield turns(place, expression)
+        for turn in places:
+            item: Value = yield evaluate(turn, expression.element)
+            found.append(item)
+        return found
+    value: Value = yield evaluate(place, expression)
+    return value.values if isinstance(value, Items) else (value,)
+
+
+def turns(place: Place, comprehension: tree.Comprehension) -> Steps[list[Place]]:
+    """One place for each turn of `for ... for ... if ...`, in order."""
+    places = [place]
+    for generator in comprehension.generators:
+        widened: list[Place] = []
+        for outer in places:
+            values: Value = yield plain(outer, generator.values, "what `for` goes through")
+            if not isinstance(values, Items | tuple):
+                message = f"`for` goes through a list, not {describe(values)}"
+                raise fail("F0405", message, generator.values.span)
+            items = values.values if isinstance(values, Items) else values
+            if len(widened) + len(items) > arithmetic.MAX_ITEMS:
+                raise arithmetic.too_long(len(widened) + len(items), generator.span)
+            widened.extend(outer.inside(unpack(generator, item)) for item in items)
+        places = widened
+    if comprehension.condition is None:
+        return places
+    kept: list[Place] = []
+    for turn in places:
+        truth: bool = yield condition(turn, comprehension.condition)
+        if truth:
+            kept.append(turn)
+    return kept
+
+
+def unpack(generator: tree.Generator, item: Value) -> dict[str, Value]:
+    names = generator.names
+    if len(names) == 1:
+        return {names[0]: item}
+    parts = item.values if isinstance(item, Items) else item
+    if not isinstance(parts, tuple) or len(parts) != len(names):
+        size = f" of {len(parts)}" if isinstance(parts, tuple) else ""
+        message = f"{len(names)} names cannot take {describe(item)}{size}: {show(item)}"
+        raise fail("F0405", message, generator.span)
+    return dict(zip(names, parts, strict=True))
+
+
+HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
+    tree.Number: constant,
+    tree.String: constant,
+    tree.Boolean: constant,
+    tree.Parenthesised: inner,
+    tree.Name: name,
+    tree.Call: call,
+    tree.Unary: unary,
+    tree.Binary: binary,
+    tree.Power: power,
+    tree.Compare: compare,
+    tree.Logic: logic,
+    tree.Conditional: conditional,
+    tree.Range: range_,
+    tree.TupleDisplay: tuple_display,
+    tree.ListDisplay: list_display,
+    tree.ListComprehension: list_comprehension,
+    tree.Index: index,
+}
+

@@ -1,0 +1,109 @@
+"""Things that are right and yet worth a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fractal_dsl.diagnostics import Diagnostic, Help, Label, Severity
+from fractal_dsl.semantics.definitions import Resolved, callees, free_names
+from fractal_dsl.syntax import tree
+from fractal_dsl.syntax.walk import walk
+
+__all__ = ["lints"]
+
+
+def lints(resolved: Resolved) -> Iterator[Diagnostic]:
+    yield from compositions(resolved)
+    yield from unused_definitions(resolved)
+    yield from shadowed_names(resolved)
+    yield from unread_params(resolved)
+
+
+def warning(code: str, message: str, node: tree.Node, label: str, help_: str) -> Diagnostic:
+    return Diagnostic(
+        code, message, node.span, label, helps=(Help(help_),), severity=Severity.WARNING
+    )
+
+
+def compositions(resolved: Resolved) -> Iterator[Diagnostic]:
+    """`a . b` applies b first; where the sides differ, `>>` says so more plainly."""
+    for statement in resolved.syntax.statements:
+        if isinstance(statement, tree.Assertion):
+            continue
+        for node in walk(statement):
+            if not isinstance(node, tree.Compose):
+                continue
+            texts = ["".join(item.span.text.split()) for item in node.items]
+            if any(text != texts[0] for text in texts):
+                first, last = texts[-1], texts[0]
+                yield warning(
+                    "W0101",
+                    "the right side of `.` comes first",
+                    node,
+                    f"`{first}` comes first, `{last}` last",
+                    f"write `{' >> '.join(reversed(texts))}` to read it left to right",
+                )
+
+
+def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
+    """Rules that no net reaches."""
+    used = set()
+    roots: list[tree.Node] = [net.body for net in resolved.nets]
+    roots += [param.value for param in resolved.params.values()]
+    roots += [assertion.condition for assertion in resolved.assertions]
+    roots += [a.value for directive in resolved.directives for a in directive.arguments]
+    for net in resolved.nets:
+        roots += [p.default for p in net.parameters if p.default is not None]
+    waiting = [resolved.names[n] for n in free_names(roots) if n in resolved.names]
+    while waiting:
+        definition = waiting.pop()
+        if definition not in used:
+            used.add(definition)
+            waiting.extend(callees(definition, resolved.names_of(definition)))
+    for definition in resolved.names.values():
+        if definition not in used and not definition.from_prelude:
+            yield warning(
+                "W0102",
+                f"`{definition.name}` is never used",
+                definition.equations[0],
+                "no net reaches it",
+                "delete it, or use it",
+            )
+
+
+def shadowed_names(resolved: Resolved) -> Iterator[Diagnostic]:
+    """Parameters and comprehension variables that hide a rule of the file."""
+    own = {n for n, definition in resolved.names.items() if not definition.from_prelude}
+    for definition in resolved.names.values():
+        if definition.from_prelude:
+            continue
+        for equation in definition.equations:
+            for pattern in equation.patterns or ():
+                if not isinstance(pattern, tree.LiteralPattern) and pattern.name in own:
+                    hidden = resolved.names[pattern.name].equations[0].head
+                    found = warning(
+                        "W0103",
+                        f"`{pattern.name}` hides the rule of that name",
+                        pattern,
+                        "in this equation it is the parameter",
+                        "give the parameter another name",
+                    )
+                    yield Diagnostic(
+                        found.code, found.message, found.span, found.label,
+                        (Label(hidden, "the rule"),), found.notes, found.helps,
+                        severity=Severity.WARNING,
+                    )  # fmt: skip
+
+
+def unread_params(resolved: Resolved) -> Iterator[Diagnostic]:
+    read = set()
+    for statement in resolved.syntax.statements:
+        if isinstance(statement, tree.ParamDeclaration):
+            read |= set(free_names([statement.value]))
+        else:
+            read |= {node.name for node in walk(statement) if isinstance(node, tree.Name)}
+    for name, param in resolved.params.items():
+        if name not in read:
+            yield warning(
+                "W0104", f"nothing reads the param `{name}`", param, "never read", "delete it"
+            )

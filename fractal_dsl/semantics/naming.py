@@ -1,0 +1,111 @@
+"""State-dict segments: the name of every part of an equation, fixed by its text alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import assert_never
+
+from fractal_dsl.syntax import tree
+
+__all__ = ["COMBINATORS", "segments"]
+
+# Calls whose arguments are networks that belong to the equation itself.
+COMBINATORS = frozenset(
+    {
+        "chain",
+        "concat",
+        "drop",
+        "each",
+        "joined",
+        "max",
+        "mean",
+        "min",
+        "product",
+        "stochastic_depth",
+        "sum",
+    }
+)
+
+
+def segments(root: tree.Expression) -> dict[int, str]:
+    """Segment of each named part of `root`, by the identity of its expression.
+
+    A part is called as it is written, or by its `@name`; equal names are numbered `_1`,
+    `_2` in data-flow order, whatever branch of an `if` is taken later.
+    """
+    parts = _parts(root)
+    count = Counter(name for _, name in parts)
+    taken = set(count)
+    named: dict[int, str] = {}
+    serial: Counter[str] = Counter()
+    for expression, name in parts:
+        if count[name] == 1:
+            named[id(expression)] = name
+            continue
+        serial[name] += 1
+        while f"{name}_{serial[name]}" in taken:
+            serial[name] += 1
+        named[id(expression)] = f"{name}_{serial[name]}"
+    return named
+
+
+def called_name(expression: tree.Expression) -> str | None:
+    """The name by which `expression` calls something: of `f`, `f(3)` and `b::f`, `f`."""
+    function = expression.function if isinstance(expression, tree.Call) else expression
+    return function.name if isinstance(function, tree.Name | tree.Qualified) else None
+
+
+def _parts(root: tree.Expression) -> list[tuple[tree.Expression, str]]:
+    found: list[tuple[tree.Expression, str]] = []
+    waiting: list[tree.Expression] = [root]
+    while waiting:
+        expression = waiting.pop()
+        if isinstance(expression, tree.Tag):
+            inner = expression.operand
+            name = called_name(inner)
+            direct = name is not None and name not in COMBINATORS
+            found.append((inner if direct else expression, expression.name))
+            continue
+        name = called_name(expression)
+        if name is not None and name not in COMBINATORS and name != "id":
+            found.append((expression, name))
+            continue
+        waiting.extend(reversed(_network_children(expression)))
+    return found
+
+
+def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...]:
+    """Sub-expressions that may be networks of the same equation, in data-flow order."""
+    match expression:
+        case tree.Series():
+            return expression.items
+        case tree.Compose():
+            return tuple(reversed(expression.items))
+        case tree.Join() | tree.Logic():
+            return expression.operands
+        case tree.Binary() | tree.Compare():
+            return expression.left, expression.right
+        case tree.Conditional():
+            return expression.positive, expression.negative
+        case tree.Parenthesised():
+            return (expression.inner,)
+        case tree.Power():
+            return (expression.base,)
+        case tree.Unary() | tree.Tag() | tree.Shared():
+            return (expression.operand,)
+        case tree.Call():
+            return tuple(argument.value for argument in expression.arguments)
+        case tree.TupleDisplay() | tree.ListDisplay():
+            return expression.items
+        case tree.Comprehension():
+            return (expression.element,)
+        case tree.ListComprehension():
+            return (expression.comprehension,)
+        case tree.Block() | tree.Wiring() | tree.Extern() | tree.Reference() | tree.Index():
+            return ()
+        case tree.Range() | tree.Number() | tree.String() | tree.Boolean():
+            return ()
+        case tree.Name() | tree.Qualified():
+            return ()
+        case _:
+            assert_never(expression)

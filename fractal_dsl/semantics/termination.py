@@ -1,0 +1,112 @@
+"""Rules by successor must come down to a case: checked on the text, before expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fractal_dsl.diagnostics import Diagnostic, Edit, Help, Label
+from fractal_dsl.semantics.definitions import Definition, Resolved
+from fractal_dsl.source import Span
+from fractal_dsl.syntax import tree
+from fractal_dsl.syntax.walk import walk
+
+__all__ = ["termination"]
+
+
+def termination(resolved: Resolved) -> Iterator[Diagnostic]:
+    """A successor case without a base case, and calls that do not get smaller."""
+    for definition in resolved.names.values():
+        for at in sorted(definition.pattern_positions):
+            patterns = [(e, (e.patterns or ())[at : at + 1]) for e in definition.equations]
+            successors = [
+                e for e, p in patterns if p and isinstance(p[0], tree.SuccessorPattern)
+            ]
+            if successors and len(successors) == len([p for _, p in patterns if p]):
+                yield no_base_case(definition, successors[0], at)
+        for equation in definition.equations:
+            yield from growing_calls(resolved, definition, equation)
+
+
+def no_base_case(definition: Definition, equation: tree.Equation, at: int) -> Diagnostic:
+    patterns = list(equation.patterns or ())
+    successor = patterns[at]
+    heads = [
+        "1" if n == at else pattern.span.text for n, pattern in enumerate(patterns)
+    ]
+    base = f"{definition.name}({', '.join(heads)})"
+    start = Span(equation.head.source, equation.head.start, equation.head.start)
+    return Diagnostic(
+        "F0202",
+        f"rule `{definition.name}` has no base case",
+        equation.head,
+        f"defined only for {successor.span.text}, so {base} has no meaning",
+        helps=(Help("add a base rule", Edit(start, f"{base} = conv\n")),),
+    )
+
+
+def growing_calls(
+    resolved: Resolved, definition: Definition, equation: tree.Equation
+) -> Iterator[Diagnostic]:
+    """Calls within the recursion whose index is no smaller than the case's own."""
+    place = definition.level_position
+    patterns = equation.patterns or ()
+    if definition.group is None or place is None or place >= len(patterns):
+        return
+    successor = patterns[place]
+    if not isinstance(successor, tree.SuccessorPattern):
+        return
+    for node in walk(equation.body):
+        if not (isinstance(node, tree.Call) and isinstance(node.function, tree.Name)):
+            continue
+        callee = resolved.names.get(node.function.name)
+        if callee is None or callee.group != definition.group or callee.level_position is None:
+            continue
+        given = node.arguments[callee.level_position : callee.level_position + 1]
+        offset = offset_from(given[0].value, successor.name) if given else None
+        if offset is not None and offset >= successor.offset:
+            yield not_smaller(definition, equation, successor, node, given[0].value)
+
+
+def offset_from(expression: tree.Expression, name: str) -> int | None:
+    """k if the expression is `name + k` or `name - k`; None if it is anything else."""
+    while isinstance(expression, tree.Parenthesised):
+        expression = expression.inner
+    if isinstance(expression, tree.Name) and expression.name == name:
+        return 0
+    if not isinstance(expression, tree.Binary) or expression.operator not in ("+", "-"):
+        return None
+    left, right = expression.left, expression.right
+    if not (isinstance(left, tree.Name) and left.name == name):
+        return None
+    if not isinstance(right, tree.Number) or not isinstance(right.value, int):
+        return None
+    return right.value if expression.operator == "+" else -right.value
+
+
+def not_smaller(
+    definition: Definition,
+    equation: tree.Equation,
+    successor: tree.SuccessorPattern,
+    call: tree.Call,
+    argument: tree.Expression,
+) -> Diagnostic:
+    same = offset_from(argument, successor.name) == successor.offset
+    how = "with the same index" if same else "with a larger index"
+    return Diagnostic(
+        "F0203",
+        f"expansion of `{definition.name}` does not get smaller",
+        call.span,
+        f"calls itself {how}" if called(call) == definition.name else f"recurs {how}",
+        labels=(Label(equation.head, "while defining this case"),),
+        notes=("every call on the right must use a smaller index than the left side",),
+        helps=(
+            Help(
+                f"did you mean `{called(call)}({successor.name})`?",
+                Edit(argument.span, successor.name),
+            ),
+        ),
+    )
+
+
+def called(call: tree.Call) -> str:
+    return call.function.name if isinstance(call.function, tree.Name) else "it"

@@ -1,0 +1,130 @@
+"""What an expression can be worth while compiling: plain values, and networks as closures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from fractal_dsl.ir.graph import Recursion
+from fractal_dsl.semantics.definitions import Names
+from fractal_dsl.source import Span
+from fractal_dsl.syntax import tree
+
+__all__ = [
+    "Closure",
+    "Items",
+    "Network",
+    "Plain",
+    "RuleCall",
+    "RuleValue",
+    "Scope",
+    "Value",
+    "describe",
+    "show",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list; a Python tuple stands for FDL's tuple."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What names mean at one place.
+
+    `names` are the definitions that the text sees, `locals` its parameters, pattern and
+    comprehension variables; `implicits` the values that reach unbound names, here and in
+    callees; `recursion` the level of the recursion whose equation the text stands in.
+    """
+
+    names: Names
+    locals: Mapping[str, Value]
+    implicits: Mapping[str, Value]
+    recursion: Recursion | None = None
+
+    def bind(self, names: Mapping[str, Value]) -> Scope:
+        """This scope with comprehension variables `names`."""
+        return replace(self, locals={**self.locals, **names})
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A network as written at one place, with what its names meant there."""
+
+    expression: tree.Expression = field(compare=False)
+    scope: Scope = field(compare=False)
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCall:
+    """A network that a rule gives for certain arguments: one graph for each incoming shape."""
+
+    equation: tree.Equation = field(compare=False)
+    scope: Scope = field(compare=False)
+    label: str = field(compare=False)
+    key: int
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleValue:
+    """A rule passed without its arguments."""
+
+    name: str
+
+
+Network: TypeAlias = Closure | RuleCall
+Plain: TypeAlias = int | float | bool | str | tuple["Value", ...] | Items
+Value: TypeAlias = Plain | Network | RuleValue
+
+
+def describe(value: Value) -> str:
+    """The kind of a value, with its article, for messages."""
+    match value:
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case tuple():
+            return "a tuple"
+        case Items():
+            return "a list"
+        case RuleValue():
+            return f"the rule `{value.name}` without its arguments"
+        case Closure() | RuleCall():
+            return "a network"
+
+
+def show(value: Value, limit: int = 60) -> str:
+    """A plain value as FDL writes it, shortened to about `limit` characters."""
+    text = _show(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _show(value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value) if value.bit_length() < 14_000 else "a very large number"
+        case float():
+            return repr(value)
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case tuple():
+            return "(" + ", ".join(_show(item) for item in value[:40]) + ")"
+        case Items():
+            return "[" + ", ".join(_show(item) for item in value.values[:40]) + "]"
+        case RuleValue():
+            return value.name
+        case RuleCall():
+            return value.label
+        case Closure():
+            return " ".join(value.expression.span.text.split())

@@ -1,0 +1,139 @@
+"""What one expansion knows: distinct calls and graphs so far, the chain of calls, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Frame, Help
+from fractal_dsl.ir.graph import Graph, Node
+from fractal_dsl.semantics.definitions import Resolved, free_names, implicits_read
+from fractal_dsl.semantics.naming import segments
+from fractal_dsl.semantics.values import Closure, Items, RuleCall, RuleValue, Scope, Value
+from fractal_dsl.source import Span
+from fractal_dsl.syntax import tree
+
+__all__ = ["MAX_CALLS", "World", "value_key"]
+
+# Distinct calls and graphs of one expansion. ResNet-1202 with a rate for each unit needs
+# about 5,000; a recursion that never ends meets it within a second.
+MAX_CALLS = 20_000
+MAX_DEPTH = 6_000
+
+
+def value_key(value: Value) -> Hashable:
+    """A key that tells values apart where Python's `==` does not: 1, 1.0 and true differ."""
+    match value:
+        case Items():
+            return ("list", tuple(value_key(item) for item in value.values))
+        case tuple():
+            return ("tuple", tuple(value_key(item) for item in value))
+        case Closure() | RuleCall():
+            return ("network", value.key)
+        case RuleValue():
+            return ("rule", value.name)
+        case _:
+            return (type(value).__name__, value)
+
+
+@dataclass(eq=False, slots=True)
+class World:
+    """State of one expansion of a resolved file."""
+
+    resolved: Resolved
+    params: dict[str, Value] = field(default_factory=dict)
+    graphs: list[Graph] = field(default_factory=list)
+    output_spans: list[tuple[Span, ...]] = field(default_factory=list)
+    known_graphs: dict[Graph, int] = field(default_factory=dict)
+    instances: dict[Hashable, int | None] = field(default_factory=dict)
+    calls: dict[Hashable, Value | None] = field(default_factory=dict)
+    read_params: set[str] = field(default_factory=set)
+    building: list[list[Node]] = field(default_factory=list)
+    _interned: dict[Hashable, int] = field(default_factory=dict)
+    _frames: list[Frame] = field(default_factory=list)
+    _segments: dict[int, dict[int, str]] = field(default_factory=dict)
+    _free: dict[int, frozenset[str]] = field(default_factory=dict)
+
+    def intern(self, key: Hashable) -> int:
+        return self._interned.setdefault(key, len(self._interned))
+
+    def segments(self, root: tree.Expression) -> dict[int, str]:
+        """Segment names of the equation body `root`, computed once."""
+        if id(root) not in self._segments:
+            self._segments[id(root)] = segments(root)
+        return self._segments[id(root)]
+
+    def closure(self, expression: tree.Expression, scope: Scope) -> Closure:
+        """`expression` as a network, keyed by the values that its names have in `scope`."""
+        if id(expression) not in self._free:
+            self._free[id(expression)] = frozenset(free_names([expression]))
+        free = self._free[id(expression)]
+        local = {name: scope.locals[name] for name in free if name in scope.locals}
+        unbound = implicits_read(
+            free - local.keys(), scope.names, self.resolved.params, self.resolved.implicits
+        )
+        key = (
+            id(expression),
+            self.names_key(local),
+            self.names_key({n: scope.implicits[n] for n in unbound if n in scope.implicits}),
+            scope.recursion,
+        )
+        return Closure(expression, scope, self.intern(key))
+
+    def names_key(self, names: Mapping[str, Value]) -> Hashable:
+        return tuple((name, value_key(names[name])) for name in sorted(names))
+
+    @contextmanager
+    def frame(self, call: str, span: Span | None) -> Iterator[None]:
+        """While a call is expanded, errors inside it name it."""
+        self._frames.append(Frame(call, span))
+        try:
+            yield
+        except DiagnosticError as error:
+            raise self.with_chain(error) from None
+        finally:
+            self._frames.pop()
+
+    def with_chain(self, error: DiagnosticError) -> DiagnosticError:
+        """`error` with the calls it happened in, unless an inner call has told them."""
+        chain = tuple(reversed(self._frames))
+        done = (d if d.chain or not chain else _chained(d, chain) for d in error.diagnostics)
+        return DiagnosticError(*done)
+
+    def add_graph(self, graph: Graph, output_spans: tuple[Span, ...]) -> int:
+        """Position of `graph`, shared with an equal one that was built before."""
+        if graph not in self.known_graphs:
+            self.known_graphs[graph] = len(self.graphs)
+            self.graphs.append(graph)
+            self.output_spans.append(output_spans)
+        return self.known_graphs[graph]
+
+    def trail(self) -> str:
+        """Heights and widths on the way to the graph being built: `32x32 -> 16x16 -> 8x8`."""
+        sizes: list[str] = []
+        for nodes in self.building:
+            for node in nodes:
+                size = "x".join(map(str, node.shapes[0].spatial))
+                if size and sizes[-1:] != [size]:
+                    sizes.append(size)
+        return " -> ".join(sizes)
+
+    def count_call(self, span: Span | None) -> None:
+        """Refuses an expansion that does not end."""
+        if len(self.calls) + len(self.instances) > MAX_CALLS or len(self._frames) > MAX_DEPTH:
+            outermost = next((f.call for f in self._frames if "(" in f.call), "the net")
+            raise DiagnosticError(
+                Diagnostic(
+                    "F0305",
+                    f"the expansion of `{outermost}` does not end",
+                    span,
+                    f"reached after {len(self.calls):,} distinct calls",
+                    notes=(f"the limits are {MAX_CALLS:,} distinct calls, {MAX_DEPTH:,} nested",),
+                    helps=(Help("make every call's arguments smaller, and give a base case"),),
+                )
+            )
+
+
+def _chained(diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:
+    return replace(diagnostic, chain=chain)

@@ -1,0 +1,114 @@
+"""Lark's side of the parser: the grammar, its tables, and the lexer they bring along.
+
+Building the tables takes some 200 ms, as long as the rest of a run, so Lark keeps them in a
+file of the user's cache folder. Where that folder cannot be used, they are built each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import lark
+
+from fractal_dsl.resources import resource_dir
+from fractal_dsl.source import Source, Span
+from fractal_dsl.syntax.builder import Builder
+from fractal_dsl.syntax.lexemes import MISTAKES, Lexeme
+
+__all__ = ["StatementParser", "lexemes_of"]
+
+
+class StatementParser:
+    """Takes the lexemes of one statement, one after the other, and gives its tree node."""
+
+    def __init__(self) -> None:
+        self._lark = _lark().parse_interactive()
+
+    def takes(self, lexeme: Lexeme) -> bool:
+        """Take one lexeme; False where it cannot stand, and then nothing more may follow.
+
+        Raises DiagnosticError where a phrase that it completes is at fault.
+        """
+        try:
+            self._lark.feed_token(lexeme)  # type: ignore[arg-type]
+        except lark.UnexpectedToken:
+            return False
+        return True
+
+    def finish(self, end: Span) -> Any:
+        """The node of the statement, or None where it is not complete."""
+        try:
+            return self._lark.feed_token(Lexeme("$END", "", end))  # type: ignore[arg-type]
+        except lark.UnexpectedToken:
+            return None
+
+    @property
+    def expected(self) -> frozenset[str]:
+        """Kinds of lexemes that could stand at this place."""
+        return frozenset(kind for kind in self._lark.choices() if kind.isupper())
+
+
+def lexemes_of(source: Source) -> Iterator[Lexeme]:
+    """The words and signs of a file in order, newlines and `##` comments among them."""
+    reading = _lark().parse_interactive(source.text)
+    for token in reading.lexer_thread.lex(reading.parser_state):
+        start, end = token.start_pos, token.end_pos
+        yield Lexeme(token.type, str(token), Span(source, start or 0, end or 0))
+
+
+class _Unused:
+    """Keeps terminals that no rule names; Lark drops them unless a filter asks for them."""
+
+    always_accept = ("DOC", *sorted(MISTAKES))
+
+    def process(self, stream: Iterator[lark.Token]) -> Iterator[lark.Token]:
+        return stream
+
+
+@cache
+def _lark() -> lark.Lark:
+    grammar = (resource_dir("grammars") / "fdl.lark").read_text("utf-8")
+    path = _cache_file(grammar)
+    if path is None:
+        return _build(grammar, False)
+    if path.is_file():
+        return _build(grammar, str(path))
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    made = _build(grammar, str(unfinished))
+    with suppress(OSError):
+        os.replace(unfinished, path)
+    return made
+
+
+def _build(grammar: str, cache_file: str | bool) -> lark.Lark:
+    return lark.Lark(
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        start="statement",
+        keep_all_tokens=True,
+        maybe_placeholders=True,
+        transformer=Builder(),  # type: ignore[arg-type]
+        postlex=_Unused(),  # type: ignore[arg-type]
+        cache=cache_file,
+    )
+
+
+def _cache_file(grammar: str) -> Path | None:
+    """Where the tables of this grammar, Lark and Python are kept, if anywhere."""
+    version = f"{grammar}\n{lark.__version__}\n{sys.version_info[:2]}"
+    name = f"fdl-{hashlib.sha256(version.encode()).hexdigest()[:20]}.tables"
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        folder = Path(root) / "fractalc"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return folder / name if os.access(folder, os.W_OK) else None
