@@ -22,7 +22,7 @@ from fractal_dsl.ir.graph import (
     Ref,
     Sampling,
 )
-from fractal_dsl.ir.operators import OPERATORS, ShapeError
+from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["verify"]
@@ -162,10 +162,10 @@ def _join(program: Program, graph: Graph, operands: tuple[Operand, ...], branche
     if sorted(numbers) != numbers or sorted(set(numbers)) != list(range(branches)):
         yield f"branches {numbers} do not count 0 to {branches - 1} in order"
     for number, operand in enumerate(operands):
-        if operand.branch is None and operand.origin is None and operand.rate is None:
-            yield f"operand {number} has neither a branch, nor an origin, nor a rate of its own"
         if problem := _bad_origin(program, graph, operand):
             yield f"operand {number} {problem}"
+        if operand.branch is None and operand.origin is None and operand.rate is None:
+            yield f"operand {number} has neither a branch, nor an origin, nor a rate of its own"
 
 
 def _bad_origin(program: Program, graph: Graph, operand: Operand) -> str | None:
@@ -262,9 +262,14 @@ def _collide(one: _Path, other: _Path) -> bool:
     return True
 
 
+def is_sign(node: Apply | Call) -> bool:
+    """True of the operators behind signs such as `+`: they have no place in the state dict."""
+    return isinstance(node, Apply) and not spec_of(node.attributes).callable_by_name
+
+
 def _paths(graph: Graph, known: list[list[_Path]]) -> Iterator[_Path]:
     for node in graph.nodes:
-        if not isinstance(node, Apply | Call):
+        if not isinstance(node, Apply | Call) or is_sign(node):
             continue
         name, numbers = segment_of(node)
         indices = tuple((number, number + 1) for number in numbers)

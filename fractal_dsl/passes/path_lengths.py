@@ -10,7 +10,6 @@ and variances add; side by side, with shares w of the paths,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,7 +77,8 @@ class _Lengths:
 
     def one(self, length: int) -> _Ways:
         """The one path that has `length` convolutions."""
-        return self.make(_Ways(PathCount.of(1), length, length, length, 0.0, Counter({length: 1})))
+        alone = {length: 1}
+        return self.make(_Ways(PathCount.of(1), length, length, float(length), 0.0, alone))
 
     def make(self, ways: _Ways) -> _Ways:
         terms = None if ways.terms is None else frozenset(ways.terms.items())

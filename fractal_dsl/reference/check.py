@@ -87,6 +87,7 @@ def check(
     batch: int = 3,
     training: bool = False,
     plan: Plan | None = None,
+    compiled: FlatProgram | None = None,
     device: str = "cpu",
 ) -> CheckReport:
     """Compare `module`, an instance of what was generated, with `flat`, in float64.
@@ -94,6 +95,7 @@ def check(
     Weights, buffers, the input [batch, *shape] and the gradient at the output are drawn from
     `seed`; `module` itself is left as it is. Each tensor may differ by
     1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
+    `compiled` is what the module was made from, where `flat` is a faulty copy of that.
     """
     generator = torch.Generator().manual_seed(seed)
     tensors = random_tensors(flat, generator, torch.float64)
@@ -111,7 +113,7 @@ def check(
     torch.manual_seed(seed)
     expected = _reference(flat, tensors, x, upstream, training, plan, counter)
     torch.manual_seed(seed)
-    found = _generated(module, x, upstream, plan, full_plan(flat))
+    found = _generated(module, x, upstream, plan, full_plan(compiled or flat))
     return CheckReport(tuple(_compare(found, expected)), counter.ties)
 
 
@@ -150,6 +152,8 @@ def _generated(
 def _gradients(
     output: Tensor, upstream: Tensor, leaves: Mapping[str, Tensor]
 ) -> dict[str, Tensor | None]:
+    if not output.requires_grad or output.shape != upstream.shape:
+        return dict.fromkeys(leaves)
     found = torch.autograd.grad(output, list(leaves.values()), upstream, allow_unused=True)
     return dict(zip(leaves, found, strict=True))
 

@@ -83,9 +83,7 @@ def each(site: Site, expression: tree.Call, flow: Flow) -> Steps[Flow]:
         with site.builder.turn(at):
             made: Flow = yield apply(site, network, strand)
             one = site.builder.close(made)
-        strands.append(
-            replace(one, branch=strand.branch, origin=strand.origin, rate=strand.rate)
-        )
+        strands.append(replace(one, branch=strand.branch, origin=strand.origin, rate=strand.rate))
     return replace(flow, strands=tuple(strands))
 
 
@@ -166,7 +164,8 @@ def instantiate(
     inner = GraphBuilder(world, world.segments(root))
     world.building.append(inner.nodes)
     with world.frame(label_of(value, name), span):
-        flow: Flow = yield apply(Site(inner, value.scope, apply), root, inner.input(shape, root.span))
+        start = inner.input(shape, root.span)
+        flow: Flow = yield apply(Site(inner, value.scope, apply), root, start)
     world.building.pop()
     index = world.add_graph(finish(inner, flow, value, name), spans_of(flow))
     world.instances[key] = index
@@ -210,9 +209,7 @@ def tagged(site: Site, expression: tree.Tag, strand: Strand) -> Steps[Flow]:
         return flow
     value = site.builder.world.closure(operand, site.scope)
     name = segment_name(site, expression, expression.name)
-    around: Flow = yield apply_value(
-        site, value, strand, name, expression.span, expression.name
-    )
+    around: Flow = yield apply_value(site, value, strand, name, expression.span, expression.name)
     return around
 
 
@@ -271,7 +268,8 @@ def one_turn(site: Site, base: tree.Expression, strand: Strand) -> Steps[Turn]:
         return Turn(callee, name, base.span)
     body = site.builder.world.closure(base, site.scope)
     inner = GraphBuilder(site.builder.world, site.builder.names, dropping=site.builder.dropping)
-    flow: Flow = yield apply(replace(site, builder=inner), base, inner.input(strand.shape, base.span))
+    start = inner.input(strand.shape, base.span)
+    flow: Flow = yield apply(replace(site, builder=inner), base, start)
     index = site.builder.world.add_graph(finish(inner, flow, body, "turn"), spans_of(flow))
     return Turn(index, None, base.span)
 
@@ -292,9 +290,7 @@ def copies(site: Site, turn: Turn, strand: Strand, first: int, count: int) -> Fl
     return flow
 
 
-def closed_turn(
-    site: Site, base: tree.Expression, turn: Turn, strand: Strand
-) -> Steps[Turn]:
+def closed_turn(site: Site, base: tree.Expression, turn: Turn, strand: Strand) -> Steps[Turn]:
     """The same turn with its open join closed, as the next copy would close it."""
     builder = site.builder
     inner = GraphBuilder(builder.world, builder.names, dropping=builder.dropping)
@@ -318,9 +314,7 @@ def unary(site: Site, expression: tree.Unary, strand: Strand) -> Steps[Flow]:
         raise fail("F0405", f"`{expression.operator}` does not take a network", expression.span)
     flow: Flow = yield apply(site, expression.operand, strand)
     value = site.builder.close(flow)
-    return Flow.of(
-        site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span)
-    )
+    return Flow.of(site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span))
 
 
 HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Strand], Steps[Flow]]] = {

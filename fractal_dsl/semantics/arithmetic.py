@@ -48,7 +48,7 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def checked(value: int | float, span: Span) -> int | float:
+def checked(value: float, span: Span) -> int | float:
     """`value`, unless it has left the range that a network can need."""
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise too_large(span)
@@ -99,9 +99,9 @@ def power(base: Plain, exponent: Plain, span: Span) -> Plain:
         message = f"`**` does not take {describe(base)} and {describe(exponent)}"
         raise fail("F0405", message, span)
     assert isinstance(base, int | float) and isinstance(exponent, int | float)
-    if isinstance(base, int) and isinstance(exponent, int) and abs(base) > 1 and exponent > 0:
-        if exponent > MAX_BITS or (base.bit_length() - 1) * exponent > MAX_BITS:
-            raise too_large(span)
+    whole = isinstance(base, int) and isinstance(exponent, int)
+    if whole and abs(base) > 1 and (int(base).bit_length() - 1) * exponent > MAX_BITS:
+        raise too_large(span)
     try:
         result = base**exponent
     except ZeroDivisionError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from fractal_dsl.diagnostics import Help
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.calls import argument_error
@@ -27,8 +28,8 @@ def bind_attributes(place: Place, word: str, expression: tree.Expression) -> Ste
     for at, argument in enumerate(call_arguments(expression)):
         name = argument.keyword or (order[at] if at < len(order) else None)
         if name is None:
-            count = f"{len(order)} argument{'' if len(order) == 1 else 's'}" if order else "no arguments"
-            raise argument_error(f"`{word}` takes {count}", argument.span)
+            most = f"at most {len(order)}" if order else "no arguments"
+            raise argument_error(f"`{word}` takes {most}", argument.span)
         if name not in known:
             helps = did_you_mean(name, order, "its parameters")
             raise argument_error(f"`{word}` has no parameter `{name}`", argument.span, *helps)
@@ -47,9 +48,7 @@ def call_arguments(expression: tree.Expression) -> tuple[tree.Argument, ...]:
     return expression.arguments if isinstance(expression, tree.Call) else ()
 
 
-def example(word: str, name: str) -> tuple[Any, ...]:
-    from fractal_dsl.diagnostics import Help
-
+def example(word: str, name: str) -> tuple[Help, ...]:
     samples = {"channels": "64", "features": "10", "kernel_size": "2"}
     return (Help(f"write `{word}({samples.get(name, name)})`"),)
 
@@ -66,14 +65,21 @@ def converted(field: Field[Any], value: Value, word: str, span: Span) -> Any:
         return float(value)
     if "str" in kinds and isinstance(value, str):
         return value
-    if "Pair" in kinds and isinstance(value, tuple) and len(value) == 2:
-        if all(isinstance(one, int) and not isinstance(one, bool) for one in value):
-            return value
+    if "Pair" in kinds and is_pair(value):
+        return value
     raise fail(
         "F0405",
         f"`{field.name}` of `{word}` must be {wanted(kinds)}, not {describe(value)}",
         span,
         f"this is {show(value, 24)}",
+    )
+
+
+def is_pair(value: Value) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
     )
 
 

@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Origin, Ref, Segment
+from fractal_dsl.ir.graph import (
+    Apply,
+    Call,
+    Graph,
+    Input,
+    Join,
+    Node,
+    Operand,
+    Origin,
+    Ref,
+    Segment,
+)
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.world import World
@@ -199,7 +210,7 @@ def mends(first: Strand, other: Strand) -> tuple[Help, ...]:
     if a.channels != b.channels and a.spatial == b.spatial:
         total = a.channels + b.channels
         helps.append(
-            Help(f"widen one by `>> project({max(a.channels, b.channels)})`, or give both one width")
+            Help(f"widen one by `>> project({max(a.channels, b.channels)})`, or give both a width")
         )
         helps.append(Help(f"`++` in place of the join concatenates to {total} channels"))
     elif a.spatial != b.spatial:

@@ -144,8 +144,7 @@ def wrong_number(
     return DiagnosticError(
         Diagnostic(
             "F0206",
-            f"`{definition.name}` takes {takes} argument{'' if most == 1 else 's'}, "
-            f"{count} given",
+            f"`{definition.name}` takes {takes} argument{'' if most == 1 else 's'}, {count} given",
             span,
             labels=(Label(head, "defined here"),),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic, Help, Label
+from fractal_dsl.ir.operators import OPERATORS
 from fractal_dsl.semantics.definitions import (
     Definition,
     Resolved,
@@ -14,7 +15,6 @@ from fractal_dsl.semantics.definitions import (
 )
 from fractal_dsl.semantics.facts import FACTS
 from fractal_dsl.semantics.suggest import did_you_mean
-from fractal_dsl.ir.operators import OPERATORS
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -52,13 +52,12 @@ def unsupported(program: tree.Program) -> Iterator[Diagnostic]:
 
 
 def duplicates(program: tree.Program) -> Iterator[Diagnostic]:
-    """Names defined twice: params, nets, parameters of one head, rules beside params."""
+    """Names defined twice: params, nets, rules beside params."""
     seen: dict[str, Span] = {}
     rules: dict[str, tree.Equation] = {}
     for statement in program.statements:
         if isinstance(statement, tree.Equation):
             rules.setdefault(statement.name, statement)
-            yield from repeated_parameters(statement)
         elif isinstance(statement, tree.ParamDeclaration):
             if statement.name in seen:
                 yield twice(statement.name, statement.name_span, seen[statement.name])
@@ -85,16 +84,6 @@ def twice(name: str, span: Span, first: Span) -> Diagnostic:
     )
 
 
-def repeated_parameters(equation: tree.Equation) -> Iterator[Diagnostic]:
-    seen: dict[str, Span] = {}
-    for pattern in equation.patterns or ():
-        if isinstance(pattern, tree.LiteralPattern):
-            continue
-        if pattern.name in seen:
-            yield twice(pattern.name, pattern.span, seen[pattern.name])
-        seen.setdefault(pattern.name, pattern.span)
-
-
 # Unknown names -------------------------------------------------------------------------
 
 
@@ -114,8 +103,9 @@ def unknown_names(resolved: Resolved) -> Iterator[Diagnostic]:
         if net.domain is not None:
             domain = {n: at for n, at in free_names([net.domain]).items() if n not in DOMAINS}
             yield from unknown_in(resolved, domain, frozenset(own))
-    for one in (*resolved.params.values(), *resolved.defaults.values()):
-        yield from unknown_in(resolved, free_names([one.value]), frozenset())
+    values = [p.value for p in resolved.params.values()]
+    values += [d.value for d in resolved.defaults.values()]
+    yield from unknown_in(resolved, free_names(values), frozenset())
     directives = [a.value for d in resolved.directives for a in d.arguments]
     yield from unknown_in(resolved, free_names(directives), frozenset())
     facts = frozenset(FACTS) | {"net"} | {p.name for net in resolved.nets for p in net.parameters}
@@ -160,9 +150,7 @@ def unknown_in(
             yield unknown(resolved, name, at.span, implicit)
 
 
-def unknown(
-    resolved: Resolved, name: str, span: Span, implicit: frozenset[str]
-) -> Diagnostic:
+def unknown(resolved: Resolved, name: str, span: Span, implicit: frozenset[str]) -> Diagnostic:
     operators = [n for n, spec in OPERATORS.items() if spec.callable_by_name]
     known = {*resolved.names, *resolved.params, *operators, *implicit, "id", "chain", "concat"}
     helps = did_you_mean(name, known, "some that exist", span)
@@ -202,8 +190,7 @@ def covers(definition: Definition, earlier: tree.Equation, later: tree.Equation)
     if earlier.guard is not None or len(first) != len(second):
         return False
     return all(
-        takes(definition, at, a, b)
-        for at, (a, b) in enumerate(zip(first, second, strict=True))
+        takes(definition, at, a, b) for at, (a, b) in enumerate(zip(first, second, strict=True))
     )
 
 
@@ -216,4 +203,3 @@ def takes(definition: Definition, at: int, first: tree.Pattern, second: tree.Pat
     if isinstance(second, tree.LiteralPattern):
         return second.value - first.offset >= definition.smallest_literal(at)
     return isinstance(second, tree.SuccessorPattern) and first.offset <= second.offset
-

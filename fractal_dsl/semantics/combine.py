@@ -354,9 +354,7 @@ def only_network(expression: tree.Call) -> tree.Expression:
 
 def drop(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
     """`drop(e, local = r)`: the rate of the join inputs written in `e`."""
-    keywords: dict[str, Value] = yield keyword_values(
-        site, expression, strand, ["local", "global"]
-    )
+    keywords: dict[str, Value] = yield keyword_values(site, expression, strand, ["local", "global"])
     rate, sampled = keywords.get("local"), keywords.get("global", True)
     if rate is not None:
         rate = checked_rate(rate, "drop-path", expression.span)

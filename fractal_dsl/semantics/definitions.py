@@ -172,7 +172,7 @@ def callees(definition: Definition, names: Names) -> set[Definition]:
 
 def recursion_groups(names: Names, prelude: Names) -> dict[str, str]:
     """For every rule that recurs, the name of its group: its first rule in file order."""
-    calls = nx.DiGraph()
+    calls: nx.DiGraph[str] = nx.DiGraph()
     for definition in names.values():
         home = prelude if definition.from_prelude else names
         calls.add_edges_from((definition.name, c.name) for c in callees(definition, home))
@@ -200,8 +200,7 @@ def implicit_names(
             home = prelude if definition.from_prelude else names
             mine = frozenset().union(
                 *(
-                    implicits_read(names_read(e), home, known, found)
-                    - definition.explicit_names(e)
+                    implicits_read(names_read(e), home, known, found) - definition.explicit_names(e)
                     | own_defaults(e, home, known)
                     for e in definition.equations
                 )

@@ -48,9 +48,7 @@ class Elaborated:
                 found.append(failure)
         return found
 
-    def _check(
-        self, assertion: tree.Assertion, facts: Mapping[str, Value]
-    ) -> Diagnostic | None:
+    def _check(self, assertion: tree.Assertion, facts: Mapping[str, Value]) -> Diagnostic | None:
         resolved = self.world.resolved
         hidden = resolved.names.keys() | resolved.params.keys() | self.scope.locals.keys()
         mentioned = {
@@ -163,9 +161,7 @@ def params(world: World, given: Mapping[str, Value]) -> Steps[None]:
         world.params[name] = value
 
 
-def net_scope(
-    world: World, net: tree.NetDeclaration, given: Mapping[str, Value]
-) -> Steps[Scope]:
+def net_scope(world: World, net: tree.NetDeclaration, given: Mapping[str, Value]) -> Steps[Scope]:
     """The net's own parameters; callees may read them implicitly, like any rule's."""
     local: dict[str, Value] = {}
     for parameter in net.parameters:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.graph import Recursion
@@ -22,7 +22,6 @@ from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import COMBINATORS
 from fractal_dsl.semantics.values import (
-    Closure,
     Items,
     Network,
     RuleCall,
@@ -76,9 +75,7 @@ def plain(place: Place, expression: tree.Expression, what: str) -> Steps[Value]:
     """The value of an expression that must not be a network; `what` names its role."""
     value: Value = yield evaluate(place, expression)
     if not is_plain(value):
-        raise fail(
-            "F0405", f"{what} must be a plain value, not {describe(value)}", expression.span
-        )
+        raise fail("F0405", f"{what} must be a plain value, not {describe(value)}", expression.span)
     return value
 
 
@@ -114,7 +111,7 @@ def name(place: Place, expression: tree.Name) -> Steps[Value]:
     if word in scope.implicits:
         return scope.implicits[word]
     if word in world.resolved.defaults:
-        default = yield evaluate(place, world.resolved.defaults[word].value)
+        default: Value = yield evaluate(place, world.resolved.defaults[word].value)
         return default
     if word == "id" or word in OPERATORS or word in COMBINATORS:
         return world.closure(expression, scope)
@@ -303,9 +300,7 @@ def body(
     return value
 
 
-def call_label(
-    definition: Definition, equation: tree.Equation, bound: dict[int, Value]
-) -> str:
+def call_label(definition: Definition, equation: tree.Equation, bound: dict[int, Value]) -> str:
     """How a person calls this instance: `f(3)`, `block(64, 0.1)`, `conv`."""
     given = []
     in_order = True
@@ -500,4 +495,3 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.ListComprehension: list_comprehension,
     tree.Index: index,
 }
-

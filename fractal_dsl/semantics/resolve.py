@@ -124,4 +124,3 @@ def recurring(definition: Definition, groups: Mapping[str, str]) -> Definition:
     places = sorted(definition.pattern_positions)
     level = places[0] if places else 0 if definition.equations[0].patterns else None
     return replace(definition, group=groups[definition.name], level_position=level)
-

@@ -18,9 +18,7 @@ def termination(resolved: Resolved) -> Iterator[Diagnostic]:
     for definition in resolved.names.values():
         for at in sorted(definition.pattern_positions):
             patterns = [(e, (e.patterns or ())[at : at + 1]) for e in definition.equations]
-            successors = [
-                e for e, p in patterns if p and isinstance(p[0], tree.SuccessorPattern)
-            ]
+            successors = [e for e, p in patterns if p and isinstance(p[0], tree.SuccessorPattern)]
             if successors and len(successors) == len([p for _, p in patterns if p]):
                 yield no_base_case(definition, successors[0], at)
         for equation in definition.equations:
@@ -30,9 +28,7 @@ def termination(resolved: Resolved) -> Iterator[Diagnostic]:
 def no_base_case(definition: Definition, equation: tree.Equation, at: int) -> Diagnostic:
     patterns = list(equation.patterns or ())
     successor = patterns[at]
-    heads = [
-        "1" if n == at else pattern.span.text for n, pattern in enumerate(patterns)
-    ]
+    heads = ["1" if n == at else pattern.span.text for n, pattern in enumerate(patterns)]
     base = f"{definition.name}({', '.join(heads)})"
     start = Span(equation.head.source, equation.head.start, equation.head.start)
     return Diagnostic(

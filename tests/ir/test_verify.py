@@ -82,9 +82,9 @@ def output(graph: int, number: int, **changes: Any) -> Corrupt:
     return corrupt
 
 
-def swap_inputs(program: Program) -> Program:
+def late_input(program: Program) -> Program:
     nodes = program.net.nodes
-    return whole(-1, nodes=(nodes[1], nodes[0], *nodes[2:]))(program)
+    return whole(-1, nodes=(*nodes, nodes[0]))(program)
 
 
 def drop_operand(program: Program) -> Program:
@@ -111,7 +111,7 @@ FAULTS: list[tuple[Callable[[], Program], Corrupt, str | None]] = [
     (JOIN, node(0, 1, inputs=(Ref(1),)), "node 1: reads node 1, which does not come before"),
     (JOIN, node(0, 1, inputs=(Ref(-1),)), "node 1: reads node -1"),
     (JOIN, node(0, 1, inputs=(Ref(0, 1),)), "node 1: reads port 1 of node 0, which has 1"),
-    (JOIN, swap_inputs, "an input stands after other nodes"),
+    (JOIN, late_input, "an input stands after other nodes"),
     (JOIN, whole(0, outputs=()), "outputs: there are none"),
     (JOIN, output(0, 2, source=Ref(9)), "outputs: reads node 9"),
     (JOIN, node(1, 1, callee=1), "node 1: calls graph 1, which does not come before"),
@@ -225,7 +225,7 @@ def test_an_operand_outside_drop_path_needs_a_rate_only() -> None:
 
 
 def test_head_parameters_name_an_attribute() -> None:
-    program = fractalnet(2, (4,), classes=7, size=8)
+    program = fractalnet(2, (4,), classes=7, size=2)
     at = len(program.net.nodes) - 1
     verify(replace(program, head_parameters=(HeadParameter("classes", 7, at, "features"),)))
     with pytest.raises(InternalError, match="argument `classes`"):

@@ -31,7 +31,7 @@ SIDE, HEAD, FOOT = 8.0, 20.0, 9.0
 def arrange(sheet: Sheet, layered: Layered) -> Placement:
     """A place for every item of `sheet`, a path for every link, a frame for every group."""
     ported = with_ports(sheet)
-    whole = _Arranger(ported.sheet, Sizes.of(sheet.items), layered).run()
+    whole = _Arranger(ported.sheet, Sizes.of(sheet), layered).run()
     count = len(sheet.items)
     spots = {at: spot for at, spot in whole.spots.items() if at < count}
     paths = dict(enumerate(ported.whole(whole.paths, len(sheet.links))))

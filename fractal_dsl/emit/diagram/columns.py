@@ -8,7 +8,7 @@ beside eight. A bar spans what comes into it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fractal_dsl.emit.diagram.geometry import Path, Placement, Point, Spot, polyline
 from fractal_dsl.emit.diagram.series import Box, Branch, Fork, Piece, Wire
@@ -54,8 +54,21 @@ def place(sheet: Sheet, branch: Branch, sizes: Sizes) -> Placement:
     _spread(layout, branch)
     _straighten(layout)
     _stretch_bars(layout)
-    paths = {link: _path(layout, link) for link in layout.lanes}
-    return Placement(branch.measure.width, branch.measure.height, layout.spots, paths)
+    starts = _bus_starts(layout)
+    paths = {link: _path(layout, link, starts.get(link)) for link in layout.lanes}
+    placed = Placement(branch.measure.width, branch.measure.height, layout.spots, paths)
+    return _with_room(placed, sheet)
+
+
+def _with_room(placed: Placement, sheet: Sheet) -> Placement:
+    """Wide enough for the texts beside the rightmost column, and still in the middle."""
+    rights = [
+        path.label.x + label_width(sheet.links[at].text) / 2
+        for at, path in placed.paths.items()
+        if path.label
+    ]
+    extra = max(0.0, *rights, placed.width) - placed.width
+    return replace(placed.moved(extra, 0.0), width=placed.width + 2 * extra) if extra else placed
 
 
 def _spread(layout: _Layout, branch: Branch) -> None:
@@ -123,10 +136,29 @@ def _stretch_bars(layout: _Layout) -> None:
             )
 
 
-def _path(layout: _Layout, link: int) -> Path:
+def _bus_starts(layout: _Layout) -> dict[int, float]:
+    """Where each line of a fork leaves the line of its inner neighbour, so as not to cover it."""
+    forks: dict[int, list[int]] = {}
+    for link in layout.lanes:
+        forks.setdefault(layout.sheet.links[link].source, []).append(link)
+    starts: dict[int, float] = {}
+    for port, links in forks.items():
+        lives = {layout.sheet.links[link].live for link in links}
+        if layout.sheet.items[port].kind is not Kind.PORT or len(lives) > 1:
+            continue
+        middle = layout.spots[port].x
+        near = {-1: middle, 1: middle}
+        for link in sorted(links, key=lambda at: abs(layout.lanes[at].x - middle)):
+            side = 1 if layout.lanes[link].x > middle else -1
+            starts[link], near[side] = near[side], layout.lanes[link].x
+    return starts
+
+
+def _path(layout: _Layout, link: int, start: float | None) -> Path:
     ends, lane = layout.sheet.links[link], layout.lanes[link]
     source, target = layout.spots[ends.source], layout.spots[ends.target]
-    start = _on(layout, ends.source, source, lane.x)
+    if start is None:
+        start = _on(layout, ends.source, source, lane.x)
     stop = _on(layout, ends.target, target, lane.x)
     bend = source.bottom
     if layout.sheet.items[ends.source].kind is not Kind.PORT:

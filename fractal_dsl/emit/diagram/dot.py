@@ -11,6 +11,7 @@ from fractal_dsl.emit.diagram.geometry import Frame, Path, Placement, Point, Spo
 from fractal_dsl.emit.diagram.labels import text_width
 from fractal_dsl.emit.diagram.sheet import Item, Link, Sheet
 from fractal_dsl.emit.diagram.theme import (
+    DEAD_BAR,
     DEAD_INK,
     FONT,
     INK,
@@ -24,7 +25,7 @@ from fractal_dsl.emit.diagram.theme import (
 
 __all__ = ["bare_source", "source"]
 
-MARGIN, TIP = 10.0, 5.0
+MARGIN, TIP = 10.0, 4.5
 FRAME, PANEL_FRAME = "#8c9197", "#c5c9ce"
 
 
@@ -53,7 +54,7 @@ class _Writer:
         graph.attr("node", shape="box", fixedsize="true", fontname=FONT, fontcolor=INK)
         graph.attr("node", fontsize=_n(TEXT), penwidth="0.8", margin="0")
         graph.attr("edge", fontname=FONT, fontsize=_n(SMALL), fontcolor="#4a4f55", color="#4a4f55")
-        graph.attr("edge", penwidth="0.8", arrowsize="0.5")
+        graph.attr("edge", penwidth="0.8", arrowsize="0.45")
         for panel in self.figure.panels:
             self.panel(graph, panel)
         for key in self.figure.legend:
@@ -88,9 +89,9 @@ class _Writer:
                     self.item(cluster, names[at], item, placement.spots[at])
             for frame in placement.frames:
                 self.group(cluster, frame, panel, names)
-        links = sorted(enumerate(panel.sheet.links), key=lambda entry: entry[1].live)
-        for at, link in links:
-            self.link(graph, names, panel.sheet, link, placement.paths[at])
+        order = sorted(placement.paths, key=lambda at: (panel.sheet.links[at].live, at))
+        for at in order:
+            self.link(graph, names, panel.sheet, at, placement.paths[at])
 
     def group(self, cluster: Digraph, frame: Frame, panel: Panel, names: list[str]) -> None:
         with cluster.subgraph(name=self.name("cluster_")) as inner:
@@ -127,9 +128,10 @@ class _Writer:
         self.words(graph, key.words)
 
     def link(
-        self, graph: Digraph, names: Sequence[str], sheet: Sheet, link: Link, path: Path
+        self, graph: Digraph, names: Sequence[str], sheet: Sheet, at: int, path: Path
     ) -> None:
-        attributes = _ink(link)
+        link, marked = sheet.links[at], not all(item.live for item in sheet.items)
+        attributes = _ink(link, marked)
         points = list(path.points)
         if sheet.items[link.target].kind.is_bar:
             attributes["arrowhead"] = "none"
@@ -171,9 +173,10 @@ def bare_source(
 def _look(item: Item, spot: Spot) -> dict[str, str]:
     look = LOOKS[item.kind]
     fill, border, ink, style = look.fill, look.border, look.ink, look.style
-    if not item.live:
-        ink, style = DEAD_INK, f"{look.style},dashed"
-        fill, border = (PAPER, DEAD_INK) if border != PAPER else (PAPER, PAPER)
+    if not item.live and item.kind.is_bar:
+        fill, border, ink = DEAD_BAR, DEAD_BAR, DEAD_INK
+    elif not item.live:
+        fill, border, ink, style = PAPER, DEAD_INK, DEAD_INK, f"{look.style},dashed"
     size = SMALL if item.kind.is_bar else TEXT
     return {
         "label": literal(item.text),
@@ -187,8 +190,10 @@ def _look(item: Item, spot: Spot) -> dict[str, str]:
     }
 
 
-def _ink(link: Link) -> dict[str, str]:
-    return {} if link.live else {"color": DEAD_INK, "fontcolor": DEAD_INK, "style": "dashed"}
+def _ink(link: Link, marked: bool) -> dict[str, str]:
+    if not link.live:
+        return {"color": DEAD_INK, "fontcolor": DEAD_INK, "style": "dashed"}
+    return {"color": INK, "penwidth": "1.4"} if marked else {}
 
 
 def _half(text: str) -> float:

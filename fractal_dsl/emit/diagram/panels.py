@@ -117,7 +117,7 @@ class _Drawer:
         )
         sheet = self.limited(shortened(spread(self.program, first, scheme)))
         if not self.equal_shapes(members):
-            sheet = replace(sheet, links=tuple(replace(link, text="") for link in sheet.links))
+            sheet = replace(sheet, links=tuple(replace(link, shape="") for link in sheet.links))
         lines = (*self.names(members), *self.equations(first, opened))
         return Leaf(self.title(members), lines, sheet)
 
@@ -171,10 +171,10 @@ class _Drawer:
 
 def summary(sheet: Sheet) -> Sheet:
     """`sheet` as one box between its first input and its last output."""
-    into = next(link.text for link in sheet.links if sheet.items[link.source].kind is Kind.INPUT)
+    into = next(link.shape for link in sheet.links if sheet.items[link.source].kind is Kind.INPUT)
     box = Item(Kind.OTHER, f"{len(sheet.items) - 2:,} parts")
     items = (sheet.items[0], box, sheet.items[-1])
-    return Sheet(items, (Link(0, 1, into), Link(1, 2, sheet.links[-1].text)))
+    return Sheet(items, (Link(0, 1, into), Link(1, 2, sheet.links[-1].shape)))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -28,18 +28,25 @@ class Ported:
     after: Mapping[int, int]
 
     def whole(self, paths: Mapping[int, Path], count: int) -> tuple[Path, ...]:
-        """Paths of the `count` links without ports; a shared line's text goes to the first."""
-        told: set[int] = set()
-        made = []
-        for link in range(count):
-            path = paths[link]
+        """Paths of the `count` links without ports.
+
+        A shared line and its text go with the first live link that follows it: drawn over
+        itself, a line would look bold.
+        """
+        drawn: set[int] = set()
+        made = dict(paths)
+        for link in sorted(range(count), key=lambda at: self.lateness(paths, at)):
             for shared, joined in ((self.before, _head), (self.after, _tail)):
-                if link in shared:
-                    line = paths[shared[link]]
-                    path = joined(path, line if shared[link] not in told else Path(line.points))
-                    told.add(shared[link])
-            made.append(path)
-        return tuple(made)
+                if link in shared and shared[link] not in drawn:
+                    made[link] = joined(made[link], paths[shared[link]])
+                    drawn.add(shared[link])
+        return tuple(made[link] for link in range(count))
+
+    def lateness(self, paths: Mapping[int, Path], link: int) -> tuple[bool, bool]:
+        """Live links come first, and among them those that start at the end of the shared line."""
+        shared = self.before.get(link)
+        apart = shared is not None and paths[shared].points[-1] != paths[link].points[0]
+        return not self.sheet.links[link].live, apart
 
 
 def _head(path: Path, line: Path) -> Path:
@@ -86,10 +93,10 @@ class _Adder:
     def fan_out(self, item: int, links: list[int]) -> None:
         inner = self.group(self.links[link].target for link in links)
         port = self.port(self.items[item].group if inner is None else inner)
-        text = next((self.links[link].text for link in links if self.links[link].text), "")
-        shared = self.line(item, port, text, links)
+        shape = next((self.links[link].shape for link in links if self.links[link].shape), "")
+        shared = self.line(item, port, shape, links)
         for link in links:
-            self.links[link] = replace(self.links[link], source=port, text="")
+            self.links[link] = replace(self.links[link], source=port, shape="")
             self.before[link] = shared
 
     def fan_in(self, item: int, links: list[int]) -> None:
@@ -103,7 +110,7 @@ class _Adder:
         self.items.append(Item(Kind.PORT, group=group))
         return len(self.items) - 1
 
-    def line(self, source: int, target: int, text: str, links: list[int]) -> int:
+    def line(self, source: int, target: int, shape: str, links: list[int]) -> int:
         live = any(self.links[link].live for link in links)
-        self.links.append(Link(source, target, text, live))
+        self.links.append(Link(source, target, shape, live=live))
         return len(self.links) - 1

@@ -76,7 +76,7 @@ def _merged(sheet: Sheet, runs: Sequence[Sequence[int]]) -> Sheet:
         replace(sheet.items[at], text=texts.get(at, sheet.items[at].text)) for at in kept
     )
     links = tuple(
-        Link(position[inside.get(link.source, link.source)], position[link.target], link.text)
+        Link(position[inside.get(link.source, link.source)], position[link.target], link.shape, link.note)
         for link in sheet.links
         if link.source not in inside or link.source in lasts
     )

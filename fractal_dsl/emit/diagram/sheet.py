@@ -48,12 +48,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A value on its way from one item to another; `text` is its shape where it is new."""
+    """A value on its way from one item to another; `shape` is given where it is new."""
 
     source: int
     target: int
-    text: str = ""
+    shape: str = ""
+    note: str = ""
     live: bool = True
+
+    @property
+    def text(self) -> str:
+        return self.note or self.shape
 
 
 @dataclass(frozen=True, slots=True)

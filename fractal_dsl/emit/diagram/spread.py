@@ -127,10 +127,10 @@ class _Spreader:
         self.news.append(new)
         return len(self.items) - 1
 
-    def link(self, source: int, target: int, text: str = "", live: bool = True) -> None:
+    def link(self, source: int, target: int, note: str = "", live: bool = True) -> None:
         told = self.news[source] or self.items[target].kind is Kind.OUTPUT
-        text = text or (shape_text(self.shapes[source]) if told else "")
-        self.links.append(Link(source, target, text, live))
+        shape = shape_text(self.shapes[source]) if told else ""
+        self.links.append(Link(source, target, shape, note, live))
 
     def part(self, item: Item, inputs: Values, shape: Shape) -> int:
         """A box or a merge, with its links; its shape is news unless its first input has it."""

@@ -13,7 +13,8 @@ from fractal_dsl.emit.diagram.theme import Sizes, label_width
 
 __all__ = ["Slab", "fairest", "in_strips"]
 
-TALL, GUTTER, EAVES, ASPECT, MOST = 680.0, 30.0, 9.0, 1.5, 16
+TALL, GUTTER, EAVES, FOOT, MOST = 680.0, 30.0, 10.0, 14.0, 16
+ROOM, WIDE, PAGE = 130.0, 2.2, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ class _Page:
         self.floors.append(floor)
 
 
-def fairest(sizes: Sequence[tuple[float, float]]) -> int:
-    """Which of some pages (width, height) comes closest to a landscape page."""
-    return min(range(len(sizes)), key=lambda at: abs(log(sizes[at][0] / sizes[at][1] / ASPECT)))
+def fairest(sizes: Sequence[tuple[float, float]], aspect: float = PAGE) -> int:
+    """Which of some pages (width, height) comes closest to a shape, width over height."""
+    return min(range(len(sizes)), key=lambda at: abs(log(sizes[at][0] / sizes[at][1] / aspect)))
 
 
 def in_strips(sheet: Sheet, sizes: Sizes, slabs: Sequence[Slab]) -> Placement:
@@ -68,8 +69,8 @@ def in_strips(sheet: Sheet, sizes: Sizes, slabs: Sequence[Slab]) -> Placement:
     firsts = {strip[0] for strip in strips}
     for at, joint in enumerate(joints):
         turns = at + 1 in firsts
-        page.paths[joint] = _joint(sheet, page, joint, at if turns else None)
-    height = max(page.floors) + eaves
+        page.paths[joint] = _joint(sheet, page, joint, at, turns=turns, gap=gaps[at])
+    height = max(page.floors) + (EAVES + FOOT if len(strips) > 1 else 0)
     return Placement(left - GUTTER, height, page.spots, page.paths, tuple(page.frames))
 
 
@@ -85,11 +86,11 @@ def _packed(slabs: Sequence[Slab], gaps: Sequence[float]) -> list[list[int]]:
         widths = [max(slabs[at].placement.width for at in strip) + GUTTER for strip in strips]
         tallest = max(sum(heights[at] for at in strip) + gaps[0] * len(strip) for strip in strips)
         sizes.append((sum(widths), tallest))
-    return tries[fairest(sizes)]
+    return tries[fairest(sizes, WIDE)]
 
 
 def _filled(heights: Sequence[float], gaps: Sequence[float], limit: float) -> list[list[int]]:
-    limit = max(limit, *heights)
+    limit = max(limit, max(heights) + ROOM)
     strips: list[list[int]] = [[]]
     used = 0.0
     for at, height in enumerate(heights):
@@ -101,25 +102,23 @@ def _filled(heights: Sequence[float], gaps: Sequence[float], limit: float) -> li
     return strips
 
 
-def _joint(sheet: Sheet, page: _Page, joint: int, turn: int | None) -> Path:
-    """The line between two slabs; past slab `turn` it goes up the gutter to the next strip."""
+def _joint(sheet: Sheet, page: _Page, joint: int, at: int, *, turns: bool, gap: float) -> Path:
+    """The line from slab `at` to the next; if it `turns`, up the gutter to the next strip."""
     link = sheet.links[joint]
     source, target = page.spots[link.source], page.spots[link.target]
-    start, stop = target.x, target.x
-    if not sheet.items[link.source].kind.is_bar or turn is not None:
-        start = source.x
+    floor, half = page.floors[at], label_width(link.text) / 2
+    start, stop = source.x, target.x
+    if turns:
+        gutter, low = page.gutters[at], floor + EAVES
+        turn = [Point(start, low), Point(gutter, low), Point(gutter, 0.0), Point(stop, 0.0)]
+        label = Point(start + 4 + half, low + 7)
     else:
-        start = min(max(start, source.left), source.right)
-    if sheet.items[link.target].kind.is_bar and turn is None:
-        stop = min(max(start, target.left), target.right)
-    corners = [Point(start, source.bottom), Point(stop, target.top)]
-    label = Point(stop + 4 + label_width(link.text) / 2, (source.bottom + target.top) / 2)
-    if turn is not None:
-        gutter, low = page.gutters[turn], page.floors[turn] + EAVES
-        across = [Point(start, low), Point(gutter, low), Point(gutter, 0.0), Point(stop, 0.0)]
-        corners[1:1] = across
-        label = Point(start + 4 + label_width(link.text) / 2, (source.bottom + low) / 2)
-    elif start != stop:
-        middle = (source.bottom + target.top) / 2
-        corners[1:1] = [Point(start, middle), Point(stop, middle)]
+        if sheet.items[link.source].kind.is_bar:
+            start = min(max(stop, source.left), source.right)
+        elif sheet.items[link.target].kind.is_bar:
+            stop = min(max(start, target.left), target.right)
+        middle = floor + gap / 2
+        turn = [Point(start, middle), Point(stop, middle)] if start != stop else []
+        label = Point(stop + 4 + half, middle)
+    corners = [Point(start, source.bottom), *turn, Point(stop, target.top)]
     return Path(polyline(corners), label if link.text else None)

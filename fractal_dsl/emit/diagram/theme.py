@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from fractal_dsl.emit.diagram.labels import text_width
 from fractal_dsl.emit.diagram.series import Measure
-from fractal_dsl.emit.diagram.sheet import Item, Kind, Link
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
 
 __all__ = ["FONT", "LOOKS", "Look", "Sizes", "label_width"]
 
 FONT = "Source Sans Pro"
 TEXT, SMALL, TITLE = 10.0, 8.0, 12.0
-BOX_HEIGHT, BAR_HEIGHT, SIGN_HEIGHT = 20.0, 6.0, 12.0
+BOX_HEIGHT, WORD_HEIGHT, BAR_HEIGHT, SIGN_HEIGHT = 19.0, 14.0, 6.0, 12.0
 WIRE, TOLD_WIRE, LANE, GAP = 13.0, 19.0, 26.0, 22.0
 WIDEST = 96.0
-INK, DEAD_INK, PAPER = "#1f2328", "#a8adb3", "#ffffff"
+INK, DEAD_INK, DEAD_BAR, PAPER = "#1f2328", "#a8adb3", "#d3d7db", "#ffffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,18 @@ def label_width(text: str) -> float:
 class Sizes:
     """Sizes of the parts of one sheet: boxes share a width, so that columns line up."""
 
+    conv: float
     box: float
+    label: float
 
     @classmethod
-    def of(cls, items: tuple[Item, ...]) -> Sizes:
-        widths = [_natural(item) for item in items if not item.kind.is_bar]
-        return cls(max((width for width in widths if width <= WIDEST), default=40.0))
+    def of(cls, sheet: Sheet) -> Sizes:
+        boxes = [item for item in sheet.items if not item.kind.is_bar]
+        convs = [_natural(item) for item in boxes if item.kind is Kind.CONV]
+        others = [_natural(item) for item in boxes if item.kind is not Kind.CONV]
+        label = max((label_width(link.text) for link in sheet.links), default=0.0)
+        conv = _common(convs)
+        return cls(conv, max(conv, _common(others)), label)
 
     def item(self, item: Item) -> tuple[float, float]:
         """Width and height of the part itself; a bar's width follows from its columns."""
@@ -63,19 +69,30 @@ class Sizes:
             return 0.0, 0.0
         if item.kind.is_bar:
             text = text_width(item.text, SMALL) + 10 if item.text else 0.0
-            return max(self.box, text), SIGN_HEIGHT if item.text else BAR_HEIGHT
-        return max(self.box, _natural(item)), BOX_HEIGHT
+            return max(self.conv, text), SIGN_HEIGHT if item.text else BAR_HEIGHT
+        if item.kind in (Kind.INPUT, Kind.OUTPUT):
+            return _natural(item), WORD_HEIGHT
+        common = self.conv if item.kind is Kind.CONV else self.box
+        return max(common, _natural(item)), BOX_HEIGHT
 
     def measure(self, item: Item) -> Measure:
-        """The room that the part takes in a column."""
+        """The room that the part takes in a column, a shape on its right included."""
         width, height = self.item(item)
-        is_step = not item.kind.is_bar and item.kind is not Kind.PORT
-        return Measure(width + GAP if width else 0.0, height, int(is_step))
+        if item.kind is Kind.PORT:
+            return Measure(0.0, 0.0)
+        if item.kind.is_bar:
+            return Measure(width + GAP, height)
+        return Measure(max(width + GAP, width / 2 + self.label + 8), height, 1)
 
     def wire(self, link: Link) -> Measure:
         told = bool(link.text)
-        width = max(LANE, 2 * (label_width(link.text) + 7)) if told else LANE
+        width = max(LANE, 2 * (label_width(link.text) + 7)) if link.note else LANE
         return Measure(width, TOLD_WIRE if told else WIRE)
+
+
+def _common(widths: list[float]) -> float:
+    """The width that boxes share; a much longer text widens its own box alone."""
+    return max((width for width in widths if width <= WIDEST), default=40.0)
 
 
 def _natural(item: Item) -> float:

@@ -1,0 +1,104 @@
+"""The only ways by which text gets into generated code."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Final, LiteralString
+
+from fractal_dsl.diagnostics import InternalError
+
+__all__ = ["Code", "Safe", "comment", "commas", "docstring", "fill", "finalize", "ident", "literal"]
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,71}")
+
+
+class Safe(str):
+    """Text that may stand in generated code; templates print nothing else."""
+
+    __slots__ = ()
+
+
+class Code(Safe):
+    """An expression or a statement, put together by `fill` from parts that are safe."""
+
+    __slots__ = ()
+
+
+def ident(name: str) -> Code:
+    """A name that the compiler made."""
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise InternalError(f"{name!r} is no name for generated code")
+    return Code(name)
+
+
+def literal(value: object) -> Code:
+    """A number, a truth value, a string, None, or a tuple of them, as Python writes it."""
+    if value is None or isinstance(value, bool | int):
+        return Code(repr(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return Code(repr(value))
+    if isinstance(value, str):
+        return Code(quoted(value))
+    if isinstance(value, tuple):
+        inside = commas(literal(item) for item in value)
+        return Code(f"({inside},)" if len(value) == 1 else f"({inside})")
+    raise InternalError(f"{value!r} cannot be written into generated code")
+
+
+def quoted(value: str) -> str:
+    """`value` in double quotes where it can be, as formatters want it; ASCII only."""
+    text = ascii(value)
+    plain = text[0] == "'" and '"' not in text and "\\'" not in text
+    return f'"{text[1:-1]}"' if plain else text
+
+
+def fill(template: LiteralString, *parts: Safe) -> Code:
+    """`template`, a constant of the compiler, with each `{}` replaced by a safe part."""
+    for part in parts:
+        if not isinstance(part, Safe):
+            raise InternalError(f"{part!r} is not safe to stand in generated code")
+    return Code(template.format(*parts))
+
+
+def commas(parts: Iterable[Safe]) -> Code:
+    return joined(", ", parts)
+
+
+def joined(separator: LiteralString, parts: Iterable[Safe]) -> Code:
+    kept = list(parts)
+    return Code(fill(separator.join("{}" for _ in kept), *kept))
+
+
+def visible(text: str) -> str:
+    """One line of `text` with everything that could end a line or hide made visible."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def comment(text: str) -> Safe:
+    """`text` for the inside of a comment: one line, nothing unprintable."""
+    return Safe(visible(" ".join(text.split())))
+
+
+def docstring(text: str, indent: int) -> Safe:
+    """The inside of a triple-quoted string of one line or several, wrapped to 88 columns."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        room = 88 - indent - (0 if lines else 3)
+        lines.extend(textwrap.wrap(visible(line.rstrip()), room, **WRAP) or [""])
+    kept = "\n".join(lines).strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    kept = re.sub(r'^"|(?<!\\)"$', '\\\\"', kept)
+    return Safe(re.sub(r"\n(?!\n)", "\n" + " " * indent, kept))
+
+
+WRAP: Final = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
+
+
+def finalize(value: object) -> Safe:
+    """Jinja's last step before printing a value: anything that is not safe is our own bug."""
+    if not isinstance(value, Safe):
+        raise InternalError(f"a template printed {value!r}, which no filter made safe")
+    return value

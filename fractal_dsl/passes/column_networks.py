@@ -1,0 +1,153 @@
+"""What a column leaves of a network: its live nodes, their depth and what they cost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Ref
+from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.passes.column_contexts import Selector
+from fractal_dsl.passes.counts import node_macs, node_parameters
+from fractal_dsl.passes.fold import Memo, Steps
+
+__all__ = ["Costs", "Network", "Networks"]
+
+Key: TypeAlias = tuple[int, int, int]
+"""A graph, the number of its context, and a bit mask of the outputs that are read."""
+
+
+_Depths: TypeAlias = tuple[tuple[int, int], ...]
+"""(output, layers) pairs."""
+
+
+class Costs(NamedTuple):
+    """Convolutions that count, learned numbers, multiply-adds, and layers of depth."""
+
+    convs: int
+    parameters: int
+    macs: int
+    layers: int
+
+
+class Network(NamedTuple):
+    """The live part of one instance.
+
+    `reads` is a bit mask of the inputs it reads; `depths[i]` holds, for input i, pairs
+    (output, convolutions on the longest path to it). Networks that keep the same nodes have
+    the same `identity`.
+    """
+
+    identity: int
+    convs: int
+    parameters: int
+    macs: int
+    reads: int
+    depths: tuple[_Depths, ...]
+
+    @property
+    def depth(self) -> int:
+        return max((depth for paths in self.depths for _, depth in paths), default=0)
+
+
+class _Live(NamedTuple):
+    """A live node: which inputs of it are read and, of a call, what is live inside."""
+
+    at: int
+    inputs: tuple[Ref, ...]
+    inner: Network | None
+
+
+class Networks:
+    """The live networks of one program, one for each distinct (graph, context, outputs read)."""
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+        self.graphs = selector.graphs
+        self.identities: dict[object, int] = {}
+        self.costs: dict[int, tuple[Costs, ...]] = {}
+        self.memo: Memo[Key, Network] = Memo(self._network)
+
+    def of(self, graph: int, context: int) -> Network:
+        """The live part of an instance whose outputs are read as far as the context keeps them."""
+        return self.memo((graph, context, self.selector.ports((graph, context))))
+
+    def _network(self, key: Key) -> Steps[Key, Network]:
+        """Backwards from the outputs read to what they need, then depths forwards."""
+        index, context, ports = key
+        graph = self.graphs[index]
+        wanted = [0] * len(graph.nodes)
+        for port, operand in enumerate(graph.outputs):
+            if ports >> port & 1:
+                wanted[operand.source.node] |= 1 << operand.source.port
+        first = len(graph.inputs)
+        live: list[_Live] = []
+        for at in range(len(graph.nodes) - 1, first - 1, -1):
+            if not wanted[at]:
+                continue
+            node = graph.nodes[at]
+            inputs, inner = node.inputs, None
+            if isinstance(node, Call):
+                inside = self.selector.enter(context, node.callee)
+                inner = yield node.callee, inside, wanted[at]
+                inputs = tuple(ref for i, ref in enumerate(inputs) if inner.reads >> i & 1)
+            elif isinstance(node, Join):
+                kept = self.selector.kept(index, context, at)
+                inputs = tuple(node.operands[number].source for number in kept)
+            live.append(_Live(at, inputs, inner))
+            for ref in inputs:
+                wanted[ref.node] |= 1 << ref.port
+        live.reverse()
+        read = [at for at in range(first) if wanted[at]]
+        starts = {at: self._depths(index, live, at, ports) for at in read}
+        depths = tuple(starts.get(at, ()) for at in range(first))
+        return self._summed(index, live, sum(1 << at for at in read), depths)
+
+    def _summed(
+        self, index: int, live: list[_Live], reads: int, depths: tuple[_Depths, ...]
+    ) -> Network:
+        graph, costs = self.graphs[index], self.costs_of(index)
+        convs = parameters = macs = 0
+        parts: list[int] = []
+        for at, _, inner in live:
+            node = graph.nodes[at]
+            count = node.count if isinstance(node, Call) else 1
+            own = costs[at] if inner is None else inner
+            convs += count * own.convs
+            parameters += count * own.parameters
+            macs += count * own.macs
+            parts += at, -1 if inner is None else inner.identity
+        identity = self.identities.setdefault((index, *parts), len(self.identities))
+        return Network(identity, convs, parameters, macs, reads, depths)
+
+    def _depths(self, index: int, live: list[_Live], start: int, ports: int) -> _Depths:
+        """Longest paths from input `start` to each output read."""
+        graph, costs = self.graphs[index], self.costs_of(index)
+        depth: dict[tuple[int, int], int] = {(start, 0): 0}
+        for at, inputs, inner in live:
+            if inner is None:
+                reached = [depth[ref] for ref in inputs if ref in depth]
+                if reached:
+                    depth[at, 0] = max(reached) + costs[at].layers
+                continue
+            node = graph.nodes[at]
+            assert isinstance(node, Call)
+            for ref, paths in zip(node.inputs, inner.depths, strict=True):
+                for port, layers in paths if ref in depth else ():
+                    total = depth[ref] + node.count * layers
+                    depth[at, port] = max(total, depth.get((at, port), 0))
+        found = ((port, depth.get(operand.source)) for port, operand in enumerate(graph.outputs))
+        return tuple((p, layers) for p, layers in found if layers is not None and ports >> p & 1)
+
+    def costs_of(self, index: int) -> tuple[Costs, ...]:
+        """What each node of a graph costs by itself; nothing, unless it is an operator."""
+        if index not in self.costs:
+            graph = self.graphs[index]
+            self.costs[index] = tuple(_cost(graph, node) for node in graph.nodes)
+        return self.costs[index]
+
+
+def _cost(graph: Graph, node: Node) -> Costs:
+    if not isinstance(node, Apply):
+        return Costs(0, 0, 0, 0)
+    layers = spec_of(node.attributes).depth(node.attributes)
+    return Costs(layers, node_parameters(graph, node), node_macs(graph, node), layers)
