@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from fractal_dsl.ir.graph import Call, Join, Operand, Program
 from fractal_dsl.passes.fold import Memo, Steps
 
-__all__ = ["Assignment", "CallEdges", "Context", "Selector"]
+__all__ = ["Assignment", "CallEdges", "Context", "Selector", "bits"]
 
 Assignment: TypeAlias = tuple[tuple[int, int], ...]
 """A column of one recursive call: (level, branch), highest level first."""
@@ -249,6 +249,14 @@ def _below(peak: int, assignment: Assignment) -> Assignment:
     while start < len(assignment) and assignment[start][0] > peak:
         start += 1
     return assignment[start:]
+
+
+def bits(mask: int) -> Iterator[int]:
+    """Positions of the ones of a bit mask, ascending."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 def _indices(ports: dict[int, list[int]], mask: int) -> Iterator[int]:

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Ref
 from fractal_dsl.ir.operators import spec_of
-from fractal_dsl.passes.column_contexts import Selector
+from fractal_dsl.passes.column_contexts import Selector, bits
 from fractal_dsl.passes.counts import node_macs, node_parameters
 from fractal_dsl.passes.fold import Memo, Steps
 
@@ -63,6 +63,7 @@ class Networks:
     def __init__(self, selector: Selector) -> None:
         self.selector = selector
         self.graphs = selector.graphs
+        self.inputs = [len(graph.inputs) for graph in selector.graphs]
         self.identities: dict[object, int] = {}
         self.costs: dict[int, tuple[Costs, ...]] = {}
         self.memo: Memo[Key, Network] = Memo(self._network)
@@ -76,23 +77,24 @@ class Networks:
         index, context, ports = key
         graph = self.graphs[index]
         wanted = [0] * len(graph.nodes)
-        for port, operand in enumerate(graph.outputs):
-            if ports >> port & 1:
-                wanted[operand.source.node] |= 1 << operand.source.port
-        first = len(graph.inputs)
+        for port in bits(ports):
+            source = graph.outputs[port].source
+            wanted[source.node] |= 1 << source.port
+        first = self.inputs[index]
         live: list[_Live] = []
         for at in range(len(graph.nodes) - 1, first - 1, -1):
             if not wanted[at]:
                 continue
-            node = graph.nodes[at]
-            inputs, inner = node.inputs, None
+            node, inner = graph.nodes[at], None
             if isinstance(node, Call):
                 inside = self.selector.enter(context, node.callee)
                 inner = yield node.callee, inside, wanted[at]
-                inputs = tuple(ref for i, ref in enumerate(inputs) if inner.reads >> i & 1)
+                inputs = tuple(node.inputs[number] for number in bits(inner.reads))
             elif isinstance(node, Join):
                 kept = self.selector.kept(index, context, at)
                 inputs = tuple(node.operands[number].source for number in kept)
+            else:
+                inputs = node.inputs
             live.append(_Live(at, inputs, inner))
             for ref in inputs:
                 wanted[ref.node] |= 1 << ref.port
@@ -135,8 +137,8 @@ class Networks:
                 for port, layers in paths if ref in depth else ():
                     total = depth[ref] + node.count * layers
                     depth[at, port] = max(total, depth.get((at, port), 0))
-        found = ((port, depth.get(operand.source)) for port, operand in enumerate(graph.outputs))
-        return tuple((p, layers) for p, layers in found if layers is not None and ports >> p & 1)
+        found = ((port, depth.get(graph.outputs[port].source)) for port in bits(ports))
+        return tuple((port, layers) for port, layers in found if layers is not None)
 
     def costs_of(self, index: int) -> tuple[Costs, ...]:
         """What each node of a graph costs by itself; nothing, unless it is an operator."""

@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Graph, Program
+from fractal_dsl.ir.prune import drop_unreached
 from fractal_dsl.ir.shapes import Shape, image
 from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.apply import apply
@@ -112,7 +113,7 @@ def elaborate(
         chosen.doc or resolved.syntax.doc,
         head_parameters(chosen, entry, scope),
     )
-    return Elaborated(program, resolved.warnings, world, scope, chosen)
+    return Elaborated(drop_unreached(program), resolved.warnings, world, scope, chosen)
 
 
 def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:

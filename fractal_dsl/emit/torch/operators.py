@@ -6,8 +6,9 @@ An operator of `fractal_dsl.ir.operators` has one entry here and one macro of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from fractal_dsl.ir.operators import Attributes
@@ -29,12 +30,14 @@ class Entry:
     """An operator in generated code.
 
     `numbers` may differ between graphs that share a class: each is a literal or an argument
-    of its constructor. `facts` decide how the fragment is written and are part of what makes
-    a class. A `formula` stands in `forward`; anything else is a module made in `__init__`.
+    of its constructor, and left out where it is torch's own default. `facts` decide how the
+    fragment is written and are part of what makes a class. A `formula` stands in `forward`;
+    anything else is a module made in `__init__`.
     """
 
     numbers: Callable[[Any, Inputs], dict[str, Number]] = nothing
     facts: Callable[[Any, Inputs], dict[str, Fact]] = nothing
+    defaults: Mapping[str, Number] = MappingProxyType({})
     formula: bool = False
 
 
@@ -47,7 +50,7 @@ def plain_pair(value: Number | None) -> Number:
 
 
 def conv2d(attributes: Any, inputs: Inputs) -> dict[str, Number]:
-    return {
+    numbers = {
         "c_in": inputs[0].channels,
         "channels": attributes.channels,
         "kernel_size": plain_pair(attributes.kernel_size),
@@ -56,6 +59,19 @@ def conv2d(attributes: Any, inputs: Inputs) -> dict[str, Number]:
         "dilation": plain_pair(attributes.dilation),
         "groups": attributes.groups,
     }
+    if has_half_padding(attributes):
+        del numbers["padding"]
+    return numbers
+
+
+def has_half_padding(attributes: Any) -> bool:
+    """Whether the padding need not be said: half a square kernel."""
+    kernel, padding = plain_pair(attributes.kernel_size), plain_pair(attributes.paddings)
+    return isinstance(kernel, int) and padding == kernel // 2
+
+
+def conv2d_facts(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    return {"bias": attributes.bias, "half": has_half_padding(attributes)}
 
 
 def pool(attributes: Any, inputs: Inputs) -> dict[str, Number]:
@@ -101,18 +117,22 @@ def both(*parts: Callable[[Any, Inputs], dict[str, Fact]]) -> Callable[..., dict
 
 
 ENTRIES: dict[str, Entry] = {
-    "conv2d": Entry(conv2d, kept("bias")),
-    "batch_norm": Entry(batch_norm, both(kept("affine"), on_map)),
+    "conv2d": Entry(
+        conv2d, conv2d_facts, {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    ),
+    "batch_norm": Entry(
+        batch_norm, both(kept("affine"), on_map), {"eps": 1e-5, "momentum": 0.1}
+    ),
     "linear": Entry(linear, both(kept("bias"), on_map)),
-    "max_pool": Entry(pool, kept("ceil")),
-    "avg_pool": Entry(pool, kept("ceil", "count_padding")),
+    "max_pool": Entry(pool, kept("ceil"), {"padding": 0}),
+    "avg_pool": Entry(pool, kept("ceil", "count_padding"), {"padding": 0}),
     "global_avg_pool": Entry(),
     "global_max_pool": Entry(),
     "flatten": Entry(),
     "relu": Entry(),
     "relu6": Entry(),
-    "leaky_relu": Entry(kept("slope")),
-    "elu": Entry(kept("alpha")),
+    "leaky_relu": Entry(kept("slope"), defaults={"slope": 0.01}),
+    "elu": Entry(kept("alpha"), defaults={"alpha": 1.0}),
     "selu": Entry(),
     "gelu": Entry(facts=kept("approximate")),
     "silu": Entry(),
