@@ -20,6 +20,7 @@ from fractal_dsl.ir.graph import (
     Ref,
     Segment,
 )
+from fractal_dsl.ir.names import attribute_name
 
 __all__ = ["flat_networkx", "flatten", "node_count", "segment_of"]
 
@@ -60,12 +61,12 @@ def flat_networkx(flat: FlatProgram) -> nx.MultiDiGraph[int]:
 
 
 def segment_of(node: Apply | Call, turns: tuple[int, ...] = ()) -> Segment:
-    """The part of state-dict keys that `node` adds: its `@name`, else its segment.
+    """The part of state-dict keys that `node` adds: its `@name`, else its segment, as an attribute.
 
     `turns` are the copies' indices of the inline calls around it; they stand first.
     """
     name, indices = node.segment
-    return Segment(node.tag or name, turns + indices)
+    return Segment(attribute_name(node.tag or name), turns + indices)
 
 
 class _Scope(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from fractal_dsl.ir.graph import Call, Join, Operand, Program
 from fractal_dsl.passes.fold import Memo, Steps
 
-__all__ = ["Assignment", "CallEdges", "Context", "Selector", "bits"]
+__all__ = ["Assignment", "CallEdges", "Context", "Selector"]
 
 Assignment: TypeAlias = tuple[tuple[int, int], ...]
 """A column of one recursive call: (level, branch), highest level first."""
@@ -40,6 +40,9 @@ class CallEdges:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.levels = [
+            0 if graph.recursion is None else graph.recursion.level for graph in program.graphs
+        ]
         self.callees = [
             tuple(dict.fromkeys(node.callee for node in graph.nodes if isinstance(node, Call)))
             for graph in program.graphs
@@ -51,10 +54,6 @@ class CallEdges:
         """The recursion that instances of `graph` belong to."""
         recursion = self.program.graphs[graph].recursion
         return None if recursion is None or graph == self.program.entry else recursion.group
-
-    def level(self, graph: int) -> int:
-        recursion = self.program.graphs[graph].recursion
-        return 0 if recursion is None else recursion.level
 
     def _fresh(self) -> Iterator[tuple[int, int]]:
         """Pairs (caller, callee) of calls that may open a new column scope."""
@@ -82,7 +81,7 @@ class CallEdges:
         peaks: list[dict[str, int]] = []
         for at in range(len(self.program.graphs)):
             group = self.group(at)
-            mine = {} if group is None else {group: self.level(at)}
+            mine = {} if group is None else {group: self.levels[at]}
             for callee in self.callees[at]:
                 opens = (at, callee) in self.fresh
                 is_closure = self.program.graphs[callee].is_closure
@@ -93,7 +92,7 @@ class CallEdges:
         return peaks
 
 
-_Origins: TypeAlias = dict[tuple[int, int], dict[int, list[int]]]
+_Branch: TypeAlias = tuple[list[int], dict[tuple[int, int], dict[int, list[int]]]]
 
 
 class _Operands:
@@ -111,9 +110,7 @@ class _Operands:
         self.branches = branches
         self.sampled = sampled
         self.every = tuple(range(len(operands)))
-        self.by_branch: list[tuple[list[int], _Origins]] = [
-            ([], {}) for _ in range(max(1, branches))
-        ]
+        self.by_branch: list[_Branch] = [([], {}) for _ in range(max(1, branches))]
         for index, operand in enumerate(operands):
             for branch, (plain, origins) in enumerate(self.by_branch):
                 if operand.branch not in (None, branch):
@@ -179,7 +176,9 @@ class Selector:
             if context.column:
                 chosen[group] = self.assign(callee, context.column)
         peaks = self.edges.peaks[callee]
-        kept = ((name, _below(peaks[name], chosen[name])) for name in sorted(chosen) if name in peaks)
+        kept = (
+            (name, _below(peaks[name], chosen[name])) for name in sorted(chosen) if name in peaks
+        )
         return Context(column, group, tuple(kept))
 
     def kept(self, graph: int, context: int, node: int = OUTPUTS) -> tuple[int, ...]:
@@ -188,17 +187,24 @@ class Selector:
         One, where the column decides all written joins on the operands' way.
         """
         operands = self._operands(graph, node)
-        branch = self._branch(graph, context, operands)
         if not operands.sampled:
             return operands.every
-        found: set[int] = set()
-        for number in range(len(operands.by_branch)) if branch is None else (branch,):
-            plain, origins = operands.by_branch[number]
-            found.update(plain)
+        found: list[int] = []
+        for plain, origins in self._chosen(graph, context, operands):
+            found += plain
             for (_, callee), ports in origins.items():
-                mask = self.ports((callee, self.enter(context, callee)))
-                found.update(_indices(ports, mask))
-        return tuple(sorted(found))
+                found += _indices(ports, self.ports((callee, self.enter(context, callee))))
+        return (found[0],) if len(found) == 1 else tuple(sorted(set(found)))
+
+    def _chosen(self, graph: int, context: int, operands: _Operands) -> list[_Branch]:
+        """The branches of a written join that the context chooses: one, or all."""
+        branches = operands.branches
+        if branches == 0:
+            return operands.by_branch
+        branch = self.choice(self.contexts[context], self.edges.levels[graph])
+        if branch is None:
+            return operands.by_branch
+        return [operands.by_branch[min(branch, branches - 1)]]
 
     def _operands(self, graph: int, node: int) -> _Operands:
         key = graph, node
@@ -212,13 +218,6 @@ class Selector:
                 made = _Operands(home.nodes, join.operands, join.branches, join.sampled)
             self.operands[key] = made
         return self.operands[key]
-
-    def _branch(self, graph: int, context: int, operands: _Operands) -> int | None:
-        """The branch that the context chooses, None for all."""
-        if operands.branches == 0:
-            return 0
-        branch = self.choice(self.contexts[context], self.edges.level(graph))
-        return None if branch is None else min(branch, operands.branches - 1)
 
     def choice(self, context: Context, level: int) -> int | None:
         """The branch chosen for written joins at `level`, before it is cut to a join's last."""
@@ -235,12 +234,17 @@ class Selector:
         """The outputs of an instance that stay, as a bit mask; all of a closed graph's."""
         graph, context = key
         operands = self._operands(graph, OUTPUTS)
-        branch = self._branch(graph, context, operands)
-        if operands.sampled:  # those of callees first: `kept` then finds them known
-            for number in range(len(operands.by_branch)) if branch is None else (branch,):
-                for _, callee in operands.by_branch[number][1]:
-                    yield callee, self.enter(context, callee)
-        return sum(1 << index for index in self.kept(graph, context))
+        if not operands.sampled:
+            return (1 << len(operands.every)) - 1
+        kept = 0
+        for plain, origins in self._chosen(graph, context, operands):
+            for index in plain:
+                kept |= 1 << index
+            for (_, callee), ports in origins.items():
+                mask = yield callee, self.enter(context, callee)
+                for index in _indices(ports, mask):
+                    kept |= 1 << index
+        return kept
 
 
 def _below(peak: int, assignment: Assignment) -> Assignment:
@@ -251,19 +255,8 @@ def _below(peak: int, assignment: Assignment) -> Assignment:
     return assignment[start:]
 
 
-def bits(mask: int) -> Iterator[int]:
-    """Positions of the ones of a bit mask, ascending."""
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
-
-
-def _indices(ports: dict[int, list[int]], mask: int) -> Iterator[int]:
+def _indices(ports: dict[int, list[int]], mask: int) -> list[int]:
     """Operands whose port is in `mask`."""
     if mask & (mask - 1) == 0:
-        yield from ports.get(mask.bit_length() - 1, ())
-        return
-    for port, indices in ports.items():
-        if mask >> port & 1:
-            yield from indices
+        return ports.get(mask.bit_length() - 1, [])
+    return [index for port, indices in ports.items() if mask >> port & 1 for index in indices]

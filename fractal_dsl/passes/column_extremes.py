@@ -79,7 +79,7 @@ class _Measure:
     def column(
         self, state: State, branch: int, choice: tuple[int, int] | None, below: _Column
     ) -> _Column:
-        level = max(self.space.edges.level(item.graph) for item in state[0])
+        level = max(self.space.edges.levels[item.graph] for item in state[0])
         settled, _ = self.space.settle(state[0], level, branch)
         sizes = dict(below.sizes)
         for item in reversed(settled):
@@ -87,9 +87,7 @@ class _Measure:
         assignment = below.assignment if choice is None else (choice, *below.assignment)
         return _Column(tuple((item, sizes[item]) for item in sorted(state[0])), assignment)
 
-    def size(
-        self, item: Item, branch: int, expansion: Expansion, sizes: dict[Item, Size]
-    ) -> Size:
+    def size(self, item: Item, branch: int, expansion: Expansion, sizes: dict[Item, Size]) -> Size:
         graph = self.space.graphs[item.graph]
         costs = self.networks.costs_of(item.graph)
         depth: dict[int, int] = {}
@@ -103,7 +101,7 @@ class _Measure:
                     if operand.branch in (None, min(branch, node.branches - 1))
                 )  # fmt: skip
             before = max((depth.get(ref.node, 0) for ref in inputs), default=0)
-            layers, work = costs[at].layers, costs[at].macs
+            layers, work = costs[at].convs, costs[at].macs
             if isinstance(node, Call):
                 one = self.called(node.callee, sizes)
                 layers, work = node.count * one[0], node.count * one[1]

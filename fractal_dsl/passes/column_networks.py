@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeAlias
 
 from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Ref
 from fractal_dsl.ir.operators import spec_of
-from fractal_dsl.passes.column_contexts import Selector, bits
+from fractal_dsl.passes.column_contexts import Selector
 from fractal_dsl.passes.counts import node_macs, node_parameters
-from fractal_dsl.passes.fold import Memo, Steps
+from fractal_dsl.passes.fold import Memo, Steps, bits
 
 __all__ = ["Costs", "Network", "Networks"]
 
@@ -21,12 +21,13 @@ _Depths: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class Costs(NamedTuple):
-    """Convolutions that count, learned numbers, multiply-adds, and layers of depth."""
+    """Layers that count (and add depth), learned numbers and multiply-adds of an operator by
+    itself; copies that a call makes."""
 
-    convs: int
-    parameters: int
-    macs: int
-    layers: int
+    convs: int = 0
+    parameters: int = 0
+    macs: int = 0
+    copies: int = 1
 
 
 class Network(NamedTuple):
@@ -49,12 +50,8 @@ class Network(NamedTuple):
         return max((depth for paths in self.depths for _, depth in paths), default=0)
 
 
-class _Live(NamedTuple):
-    """A live node: which inputs of it are read and, of a call, what is live inside."""
-
-    at: int
-    inputs: tuple[Ref, ...]
-    inner: Network | None
+_Live: TypeAlias = tuple[int, tuple[Ref, ...], Network | None]
+"""A live node: its position, which inputs of it are read and, of a call, what is live inside."""
 
 
 class Networks:
@@ -75,12 +72,11 @@ class Networks:
     def _network(self, key: Key) -> Steps[Key, Network]:
         """Backwards from the outputs read to what they need, then depths forwards."""
         index, context, ports = key
-        graph = self.graphs[index]
+        graph, first = self.graphs[index], self.inputs[index]
         wanted = [0] * len(graph.nodes)
         for port in bits(ports):
             source = graph.outputs[port].source
             wanted[source.node] |= 1 << source.port
-        first = self.inputs[index]
         live: list[_Live] = []
         for at in range(len(graph.nodes) - 1, first - 1, -1):
             if not wanted[at]:
@@ -89,36 +85,42 @@ class Networks:
             if isinstance(node, Call):
                 inside = self.selector.enter(context, node.callee)
                 inner = yield node.callee, inside, wanted[at]
-                inputs = tuple(node.inputs[number] for number in bits(inner.reads))
+                inputs = node.inputs
+                if inner.reads != (1 << len(inputs)) - 1:
+                    inputs = tuple(inputs[number] for number in bits(inner.reads))
             elif isinstance(node, Join):
                 kept = self.selector.kept(index, context, at)
-                inputs = tuple(node.operands[number].source for number in kept)
+                inputs = tuple([node.operands[number].source for number in kept])
             else:
                 inputs = node.inputs
-            live.append(_Live(at, inputs, inner))
+            live.append((at, inputs, inner))
             for ref in inputs:
                 wanted[ref.node] |= 1 << ref.port
         live.reverse()
-        read = [at for at in range(first) if wanted[at]]
-        starts = {at: self._depths(index, live, at, ports) for at in read}
-        depths = tuple(starts.get(at, ()) for at in range(first))
-        return self._summed(index, live, sum(1 << at for at in read), depths)
+        reads = [at for at in range(first) if wanted[at]]
+        starts = {at: self._depths(index, live, at, ports) for at in reads}
+        depths = tuple([starts.get(at, ()) for at in range(first)])
+        return self._summed(index, live, sum([1 << at for at in reads]), depths)
 
     def _summed(
         self, index: int, live: list[_Live], reads: int, depths: tuple[_Depths, ...]
     ) -> Network:
-        graph, costs = self.graphs[index], self.costs_of(index)
+        costs = self.costs_of(index)
         convs = parameters = macs = 0
-        parts: list[int] = []
+        parts = [index]
         for at, _, inner in live:
-            node = graph.nodes[at]
-            count = node.count if isinstance(node, Call) else 1
-            own = costs[at] if inner is None else inner
-            convs += count * own.convs
-            parameters += count * own.parameters
-            macs += count * own.macs
-            parts += at, -1 if inner is None else inner.identity
-        identity = self.identities.setdefault((index, *parts), len(self.identities))
+            own = costs[at]
+            if inner is None:
+                convs += own.convs
+                parameters += own.parameters
+                macs += own.macs
+                parts += at, -1
+            else:
+                convs += own.copies * inner.convs
+                parameters += own.copies * inner.parameters
+                macs += own.copies * inner.macs
+                parts += at, inner.identity
+        identity = self.identities.setdefault(tuple(parts), len(self.identities))
         return Network(identity, convs, parameters, macs, reads, depths)
 
     def _depths(self, index: int, live: list[_Live], start: int, ports: int) -> _Depths:
@@ -129,19 +131,17 @@ class Networks:
             if inner is None:
                 reached = [depth[ref] for ref in inputs if ref in depth]
                 if reached:
-                    depth[at, 0] = max(reached) + costs[at].layers
+                    depth[at, 0] = max(reached) + costs[at].convs
                 continue
-            node = graph.nodes[at]
-            assert isinstance(node, Call)
-            for ref, paths in zip(node.inputs, inner.depths, strict=True):
+            for ref, paths in zip(graph.nodes[at].inputs, inner.depths, strict=True):
                 for port, layers in paths if ref in depth else ():
-                    total = depth[ref] + node.count * layers
+                    total = depth[ref] + costs[at].copies * layers
                     depth[at, port] = max(total, depth.get((at, port), 0))
-        found = ((port, depth.get(graph.outputs[port].source)) for port in bits(ports))
-        return tuple((port, layers) for port, layers in found if layers is not None)
+        found = [(port, depth.get(graph.outputs[port].source)) for port in bits(ports)]
+        return tuple([(port, layers) for port, layers in found if layers is not None])
 
     def costs_of(self, index: int) -> tuple[Costs, ...]:
-        """What each node of a graph costs by itself; nothing, unless it is an operator."""
+        """What each node of a graph costs by itself."""
         if index not in self.costs:
             graph = self.graphs[index]
             self.costs[index] = tuple(_cost(graph, node) for node in graph.nodes)
@@ -149,7 +149,11 @@ class Networks:
 
 
 def _cost(graph: Graph, node: Node) -> Costs:
-    if not isinstance(node, Apply):
-        return Costs(0, 0, 0, 0)
-    layers = spec_of(node.attributes).depth(node.attributes)
-    return Costs(layers, node_parameters(graph, node), node_macs(graph, node), layers)
+    match node:
+        case Apply():
+            layers = spec_of(node.attributes).depth(node.attributes)
+            return Costs(layers, node_parameters(graph, node), node_macs(graph, node))
+        case Call():
+            return Costs(copies=node.count)
+        case _:
+            return Costs()

@@ -111,7 +111,7 @@ class CallSpace:
         for at, graph in enumerate(self.graphs):
             if self.edges.group(at) == self.group:
                 joins = [node.branches for node in graph.nodes if isinstance(node, Join)]
-                level = self.edges.level(at)
+                level = self.edges.levels[at]
                 widths[level] = max(widths.get(level, 1), graph.branches, *joins)
         return widths
 
@@ -156,7 +156,7 @@ class CallSpace:
     def _outcomes(self, state: State) -> Iterator[Step]:
         """The distinct outcomes of the highest level of a state, smallest branch first."""
         items, decided = state
-        level = max(self.edges.level(item.graph) for item in items)
+        level = max(self.edges.levels[item.graph] for item in items)
         fixed = dict(decided).get(level)
         seen = set()
         for branch in range(self.widths[level]) if fixed is None else (fixed,):
@@ -180,8 +180,8 @@ class CallSpace:
         self, items: frozenset[Item], level: int, branch: int
     ) -> tuple[dict[Item, Expansion], frozenset[Item]]:
         """What is live at one level for a branch, callers first, and what remains below."""
-        todo = sorted(item for item in items if self.edges.level(item.graph) == level)
-        below = {item for item in items if self.edges.level(item.graph) != level}
+        todo = sorted(item for item in items if self.edges.levels[item.graph] == level)
+        below = {item for item in items if self.edges.levels[item.graph] != level}
         settled: dict[Item, Expansion] = {}
         while todo:
             item = todo.pop()
@@ -189,7 +189,7 @@ class CallSpace:
                 continue
             settled[item] = self.expand(item, branch)
             for call in settled[item].calls:
-                if self.edges.level(call.graph) == level:
+                if self.edges.levels[call.graph] == level:
                     todo.append(call)
                 else:
                     below.add(call)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fractal_dsl.ir.graph import Graph, Join, Operand, Program
+from fractal_dsl.ir.graph import Call, Graph, Join, Operand, Program
 from fractal_dsl.passes.column_contexts import Assignment, CallEdges, Context, Selector
 from fractal_dsl.passes.column_extremes import extreme_candidates
 from fractal_dsl.passes.column_networks import Network, Networks
@@ -120,6 +120,11 @@ class ColumnMap:
         """How many columns the net has."""
         return self.columns.count
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether every column can be asked for; else only the first and the last."""
+        return self.count <= MOST_COLUMNS
+
     def root(self, column: int) -> Context:
         """The context of the net in its column `column`, 1 = the shallowest; 0: all stays."""
         return self._selector.contexts[self._selector.root(column)]
@@ -165,12 +170,18 @@ class ColumnMap:
             column, network.depth, network.convs, network.parameters, network.macs
         )  # fmt: skip
 
+    def reports(self) -> tuple[ColumnReport, ...]:
+        """All columns, shallowest first; the first and the last where there are too many."""
+        every = range(1, self.count + 1) if self.is_listed else (1, self.count)
+        return tuple(self.report(column) for column in every)
+
     def _stays(self, graph: Graph, context: Context, operand: Operand) -> bool:
         if operand.origin is None:
             return True
-        callee = getattr(graph.nodes[operand.origin.node], "callee")
-        number = self._selector.enter(self._selector.number(context), callee)
-        return bool(self._selector.ports((callee, number)) >> operand.origin.port & 1)
+        call = graph.nodes[operand.origin.node]
+        assert isinstance(call, Call)
+        inside = self._selector.enter(self._selector.number(context), call.callee)
+        return bool(self._selector.ports((call.callee, inside)) >> operand.origin.port & 1)
 
     def _most_of(self, graph: int) -> int:
         return self._most[graph]
@@ -206,7 +217,9 @@ class ColumnMap:
 
     def _listed(self, space: CallSpace) -> CallColumns:
         if space.count > MOST_COLUMNS:
-            first = min(self._sized(space, extreme_candidates(space, self._networks, deepest=False)))
+            first = min(
+                self._sized(space, extreme_candidates(space, self._networks, deepest=False))
+            )
             last = max(self._sized(space, extreme_candidates(space, self._networks, deepest=True)))
             return CallColumns(space.top, space.count, (first[-1], last[-1]))
         distinct: dict[int, tuple[int, int, Assignment, Assignment]] = {}

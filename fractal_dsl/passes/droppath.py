@@ -6,6 +6,7 @@ holds the same number of them, so the numbers inside it are those of the graph p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,8 +82,14 @@ def drop_points(program: Program) -> tuple[DropPoint, ...]:
                 inputs = _inputs(graph, node.operands, node.branches, left_open)
                 found.append(
                     DropPoint(
-                        at, position, graph.label, graph.rule, _level(graph), graph.equation,
-                        numbers[at], node.sampled,
+                        at,
+                        position,
+                        graph.label,
+                        graph.rule,
+                        _level(graph),
+                        graph.equation,
+                        numbers[at],
+                        node.sampled,
                         tuple(one._replace(rate=_first(one.rate, local)) for one in inputs),
                     )  # fmt: skip
                 )
@@ -119,7 +126,7 @@ def operand_rates(program: Program) -> tuple[tuple[float | None, ...], ...]:
 
 
 def rate_of(
-    graph: Graph, operand: Operand, rates: list[tuple[float | None, ...]]
+    graph: Graph, operand: Operand, rates: Sequence[tuple[float | None, ...]]
 ) -> float | None:
     """The rate that `drop` gave an operand of `graph`; `rates` are those its callees return."""
     if operand.rate is not None or operand.origin is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Program
 
-__all__ = ["Algebra", "Memo", "PathFold", "Steps", "instances", "totals"]
+__all__ = ["Algebra", "Memo", "PathFold", "Steps", "bits", "instances", "totals"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -44,6 +44,14 @@ class Memo(Generic[K, V]):
             if answer is None and needed not in self.known:
                 stack.append((needed, self.compute(needed)))
         return self.known[key]
+
+
+def bits(mask: int) -> Iterator[int]:
+    """Positions of the ones of a bit mask, ascending."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 def instances(program: Program) -> tuple[int, ...]:
@@ -117,9 +125,7 @@ class PathFold(Generic[V]):
                 found = value if found is None else self.algebra.add(found, value)
         return found
 
-    def _between(
-        self, key: tuple[int, int]
-    ) -> Steps[tuple[int, int], tuple[V | None, ...]]:
+    def _between(self, key: tuple[int, int]) -> Steps[tuple[int, int], tuple[V | None, ...]]:
         index, ports = key
         graph = self.program.graphs[index]
         algebra = self.algebra

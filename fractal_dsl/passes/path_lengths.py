@@ -10,7 +10,6 @@ and variances add; side by side, with shares w of the paths,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf, isfinite
@@ -19,7 +18,7 @@ from fractal_dsl.ir.graph import Apply, Graph, Program
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.passes.fold import Algebra, PathFold
 from fractal_dsl.passes.paths import PathCount
-from fractal_dsl.passes.polynomials import Polynomial, add, multiply, power
+from fractal_dsl.passes.polynomials import MOST_TERMS, Polynomial, add, multiply, power
 
 __all__ = ["PathLengths", "path_lengths"]
 
@@ -42,95 +41,110 @@ class PathLengths:
 
 def path_lengths(program: Program) -> PathLengths | None:
     """Lengths of the paths through a network; None where no path reaches the output."""
-    found = PathFold(program, _Lengths().algebra).through()
+    found = PathFold(program, MOMENTS).through()
     if found is None:
         return None
-    if found.terms is None:
+    terms = None
+    if found.lengths <= MOST_TERMS and found.count.exact is not None:
+        terms = PathFold(program, _Polynomials().algebra).through()
+    if not terms:
         return PathLengths(found.shortest, found.longest, found.mean, found.variance, None)
-    mean, variance = _moments(found.terms)
-    histogram = tuple(sorted(found.terms.items()))
-    return PathLengths(found.shortest, found.longest, mean, variance, histogram)
+    mean, variance = _moments(terms)
+    return PathLengths(
+        found.shortest, found.longest, mean, variance, tuple(sorted(terms.items()))
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Ways:
-    """A set of paths. Equal sets are one object, so that products are computed once."""
+    """A set of paths, in six numbers. It has at least `lengths` different lengths."""
 
     count: PathCount
     shortest: int
     longest: int
     mean: float
     variance: float
-    terms: Polynomial | None
+    lengths: int = 1
 
 
-class _Lengths:
-    """Sets of paths and their products, each made once."""
+def _add(a: _Ways, b: _Ways) -> _Ways:
+    count = a.count + b.count
+    parts = [(a.count.share_of(count), a), (b.count.share_of(count), b)]
+    mean = sum(share * ways.mean for share, ways in parts if share)
+    variance = inf
+    if isfinite(mean):
+        variance = sum(w * (s.variance + _square(s.mean - mean)) for w, s in parts if w)
+    apart = a.longest < b.shortest or b.longest < a.shortest
+    lengths = a.lengths + b.lengths if apart else max(a.lengths, b.lengths)
+    shortest, longest = min(a.shortest, b.shortest), max(a.longest, b.longest)
+    return _Ways(count, shortest, longest, mean, variance, lengths)
+
+
+def _chain(a: _Ways, b: _Ways) -> _Ways:
+    """Sums of m and n different lengths have at least m + n - 1."""
+    return _Ways(
+        a.count * b.count, a.shortest + b.shortest, a.longest + b.longest, a.mean + b.mean,
+        a.variance + b.variance, a.lengths + b.lengths - 1,
+    )  # fmt: skip
+
+
+def _power(ways: _Ways, times: int) -> _Ways:
+    return _Ways(
+        ways.count**times, ways.shortest * times, ways.longest * times,
+        _times(ways.mean, times), _times(ways.variance, times), (ways.lengths - 1) * times + 1,
+    )  # fmt: skip
+
+
+def _operator(graph: Graph, node: Apply) -> _Ways | None:
+    layers = spec_of(node.attributes).depth(node.attributes)
+    return _Ways(PathCount.of(1), layers, layers, float(layers), 0.0) if layers else None
+
+
+MOMENTS = Algebra(_Ways(PathCount.of(1), 0, 0, 0.0, 0.0), _add, _chain, _power, _operator)
+
+
+class _Polynomials:
+    """Path-length polynomials; one that has too many terms is the empty one, and stays so.
+
+    Each product is computed once for operands that are the same objects.
+    """
 
     def __init__(self) -> None:
-        self.known: dict[object, _Ways] = {}
-        self.products: dict[tuple[int, int], _Ways] = {}
-        nothing = self.one(0)
-        self.algebra: Algebra[_Ways] = Algebra(
-            nothing, self.add, self.chain, self.power, self.operator
+        self.known: dict[tuple[int, int], list[Polynomial]] = {}
+        self.products: dict[tuple[int, int], Polynomial] = {}
+        self.algebra: Algebra[Polynomial] = Algebra(
+            self.same({0: 1}), self.add, self.chain, self.power, self.operator
         )
 
-    def one(self, length: int) -> _Ways:
-        """The one path that has `length` convolutions."""
-        alone = {length: 1}
-        return self.make(_Ways(PathCount.of(1), length, length, float(length), 0.0, alone))
+    def same(self, terms: Polynomial | None) -> Polynomial:
+        """The one object that stands for `terms`."""
+        if terms is None:
+            return TOO_MANY
+        alike = self.known.setdefault((len(terms), sum(terms.values())), [])
+        for one in alike:
+            if one == terms:
+                return one
+        alike.append(terms)
+        return terms
 
-    def make(self, ways: _Ways) -> _Ways:
-        terms = None if ways.terms is None else frozenset(ways.terms.items())
-        key = (ways.count, ways.shortest, ways.longest, ways.mean, ways.variance, terms)
-        return self.known.setdefault(key, ways)
+    def add(self, a: Polynomial, b: Polynomial) -> Polynomial:
+        return self.same(add(a, b)) if a and b else TOO_MANY
 
-    def add(self, a: _Ways, b: _Ways) -> _Ways:
-        count = a.count + b.count
-        parts = [(a.count.share_of(count), a), (b.count.share_of(count), b)]
-        mean = sum(share * ways.mean for share, ways in parts if share)
-        variance = inf
-        if isfinite(mean):
-            variance = sum(w * (s.variance + _square(s.mean - mean)) for w, s in parts if w)
-        shortest, longest = min(a.shortest, b.shortest), max(a.longest, b.longest)
-        terms = None
-        if a.terms is not None and b.terms is not None and count.exact is not None:
-            terms = add(a.terms, b.terms)
-        return self.make(_Ways(count, shortest, longest, mean, variance, terms))
-
-    def chain(self, a: _Ways, b: _Ways) -> _Ways:
+    def chain(self, a: Polynomial, b: Polynomial) -> Polynomial:
         pair = (id(a), id(b)) if id(a) < id(b) else (id(b), id(a))
         if pair not in self.products:
-            self.products[pair] = self.make(self.product(a, b))
+            self.products[pair] = self.same(multiply(a, b)) if a and b else TOO_MANY
         return self.products[pair]
 
-    def product(self, a: _Ways, b: _Ways) -> _Ways:
-        count = a.count * b.count
-        terms = None
-        if a.terms is not None and b.terms is not None and count.exact is not None:
-            terms = multiply(a.terms, b.terms)
-        return _Ways(
-            count, a.shortest + b.shortest, a.longest + b.longest, a.mean + b.mean,
-            a.variance + b.variance, terms,
-        )  # fmt: skip
+    def power(self, a: Polynomial, times: int) -> Polynomial:
+        return self.same(power(a, times)) if a else TOO_MANY
 
-    def power(self, ways: _Ways, times: int) -> _Ways:
-        if times == 1:
-            return ways
-        count = ways.count**times
-        terms = None
-        if ways.terms is not None and count.exact is not None:
-            terms = power(ways.terms, times)
-        return self.make(
-            _Ways(
-                count, ways.shortest * times, ways.longest * times,
-                _times(ways.mean, times), _times(ways.variance, times), terms,
-            )  # fmt: skip
-        )
-
-    def operator(self, graph: Graph, node: Apply) -> _Ways | None:
+    def operator(self, graph: Graph, node: Apply) -> Polynomial | None:
         layers = spec_of(node.attributes).depth(node.attributes)
-        return self.one(layers) if layers else None
+        return self.same({layers: 1}) if layers else None
+
+
+TOO_MANY: Polynomial = {}
 
 
 def _square(difference: float) -> float:
@@ -145,7 +159,7 @@ def _times(value: float, factor: int) -> float:
         return inf if value else 0.0
 
 
-def _moments(terms: Mapping[int, int]) -> tuple[float, float]:
+def _moments(terms: Polynomial) -> tuple[float, float]:
     """Mean and variance of an exact histogram."""
     count = sum(terms.values())
     first = sum(length * number for length, number in terms.items())

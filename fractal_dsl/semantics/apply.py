@@ -29,6 +29,9 @@ from fractal_dsl.semantics.values import Closure, Network, RuleValue, Value, des
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
+# Turns of a `**` that each change the shape, as a dense block's do; DenseNet-264 has 64.
+MAX_TURNS = 512
+
 __all__ = ["apply", "apply_value", "instantiate"]
 
 
@@ -227,6 +230,10 @@ def power(site: Site, expression: tree.Power, strand: Strand) -> Steps[Flow]:
     flow = Flow.of(strand)
     done = 0
     while done < count:
+        if done > MAX_TURNS:
+            raise site.builder.world.endless(
+                expression.span, f"the shape still changes after {MAX_TURNS} turns"
+            )
         strand = site.builder.close(flow)
         turn: Turn = yield one_turn(site, expression.base, strand)
         graph = site.builder.world.graphs[turn.callee]

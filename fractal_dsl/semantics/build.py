@@ -24,6 +24,9 @@ from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.world import World
 from fractal_dsl.source import Span
 
+# Parts that comprehensions may write into one graph.
+MAX_PARTS = 5_000
+
 __all__ = ["Dropping", "Flow", "GraphBuilder", "Strand", "is_identity"]
 
 
@@ -77,6 +80,7 @@ class GraphBuilder:
     names: dict[int, str]
     nodes: list[Node] = field(default_factory=list)
     indices: tuple[int, ...] = ()
+    turns: int = 1
     dropping: Dropping = Dropping()
 
     def input(self, shape: Shape, span: Span) -> Strand:
@@ -84,14 +88,27 @@ class GraphBuilder:
         return Strand(Ref(len(self.nodes) - 1), shape, span)
 
     @contextmanager
-    def turn(self, index: int) -> Iterator[None]:
-        """Inside, segments carry `index` at their end."""
-        before = self.indices
-        self.indices = (*before, index)
+    def turn(self, index: int, of: int = 1) -> Iterator[None]:
+        """Turn `index` of a loop of `of` turns: inside, segments carry `index` at their end."""
+        before = self.indices, self.turns
+        self.indices, self.turns = (*self.indices, index), self.turns * of
         try:
             yield
         finally:
-            self.indices = before
+            self.indices, self.turns = before
+
+    def check_turns(self, count: int, span: Span) -> None:
+        """Refuses a loop inside loops that would build too many parts of one graph."""
+        if count * self.turns > MAX_PARTS:
+            message = f"this would build {count * self.turns:,} parts in one graph"
+            label = f"{count:,} turns here" + (
+                f", {self.turns:,} times over" if self.turns > 1 else ""
+            )
+            note = f"the limit is {MAX_PARTS:,}"
+            help_ = Help("make a rule of the loop's body: its graph is then built once")
+            raise DiagnosticError(
+                Diagnostic("F0307", message, span, label, notes=(note,), helps=(help_,))
+            )
 
     @contextmanager
     def drops(self, dropping: Dropping) -> Iterator[None]:
@@ -152,6 +169,7 @@ class GraphBuilder:
             return Flow.of(replace(strand, branch=None, origin=None, rate=None))
         shapes = graph.output_shapes
         at = self.add(Call(callee, (strand.ref,), shapes, segment, tag=tag, span=span))
+        self.world.count_strands(len(shapes), span)
         if not graph.is_open:
             return Flow.of(Strand(Ref(at), shapes[0], span))
         spans = self.world.output_spans[callee]

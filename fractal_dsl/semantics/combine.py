@@ -66,6 +66,7 @@ class Operation:
     expression: tree.Expression
     scope: Scope
     turn: int | None = None
+    of: int = 1
 
 
 def operate(site: Site, operation: Operation, strand: Strand) -> Steps[Flow]:
@@ -73,7 +74,7 @@ def operate(site: Site, operation: Operation, strand: Strand) -> Steps[Flow]:
     if operation.turn is None:
         plain_flow: Flow = yield site.apply(inside, operation.expression, strand)
         return plain_flow
-    with site.builder.turn(operation.turn):
+    with site.builder.turn(operation.turn, operation.of):
         flow: Flow = yield site.apply(inside, operation.expression, strand)
     return flow
 
@@ -91,8 +92,9 @@ def operands_of(
             argument = argument.comprehension
         if isinstance(argument, tree.Comprehension):
             places: list[Place] = yield turns(site.place(strand.shape), argument)
-            element = argument.element
-            found.extend(Operation(element, p.scope, at) for at, p in enumerate(places))
+            site.builder.check_turns(len(places), argument.span)
+            element, count = argument.element, len(places)
+            found.extend(Operation(element, p.scope, at, count) for at, p in enumerate(places))
         else:
             found.append(Operation(argument, site.scope))
     return found
@@ -134,6 +136,7 @@ def fractal_join(
     rate = site.builder.dropping.rate
     for operation in operations:
         flow: Flow = yield operate(site, operation, strand)
+        site.builder.world.count_strands(len(flow.strands), span)
         for one in flow.strands:
             branch = branches + (one.branch or 0)
             kept = rate if one.rate is None else one.rate

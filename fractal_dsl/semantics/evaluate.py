@@ -31,7 +31,7 @@ from fractal_dsl.semantics.values import (
     describe,
     show,
 )
-from fractal_dsl.semantics.world import World, value_key
+from fractal_dsl.semantics.world import MAX_DEPTH, World, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
@@ -104,7 +104,6 @@ def name(place: Place, expression: tree.Name) -> Steps[Value]:
         value: Value = yield call_rule(place, definition, (), expression.span)
         return value
     if word in world.params:
-        world.read_params.add(word)
         return world.params[word]
     if word in INCOMING:
         return incoming_fact(place, word, expression.span)
@@ -291,6 +290,9 @@ def body(
         return known
     label = call_label(definition, equation, bound)
     world.count_call(span)
+    if scope.recursion is not None:
+        check_levels(world, label, scope.recursion, span)
+        world.count_variant((definition.name, scope.recursion), span)
     world.calls[key] = None
     with world.frame(label, span):
         value: Value = yield evaluate(Place(world, scope, place.incoming), equation.body)
@@ -298,6 +300,20 @@ def body(
         value = RuleCall(equation, scope, label, identity, span)
     world.calls[key] = value
     return value
+
+
+def check_levels(world: World, label: str, recursion: Recursion, span: Span) -> None:
+    """Refuses a recursion too deep to be expanded, before it is: with the exact count."""
+    if recursion.level > MAX_DEPTH:
+        raise DiagnosticError(
+            Diagnostic(
+                "F0305",
+                f"`{label}` needs {recursion.level:,} nested calls; the limit is {MAX_DEPTH:,}",
+                span,
+                "not expanded",
+                helps=(Help("use `**` or `chain` for long series: `conv ** 1000`"),),
+            )
+        )
 
 
 def call_label(definition: Definition, equation: tree.Equation, bound: dict[int, Value]) -> str:

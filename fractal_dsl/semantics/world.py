@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,15 @@ from fractal_dsl.semantics.values import Closure, Items, RuleCall, RuleValue, Sc
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
-__all__ = ["MAX_CALLS", "World", "value_key"]
+__all__ = ["MAX_DEPTH", "World", "value_key"]
 
-# Distinct calls and graphs of one expansion. ResNet-1202 with a rate for each unit needs
-# about 5,000; a recursion that never ends meets it within a second.
+# Distinct calls and graphs of one expansion: ResNet-1202 with a rate for each unit needs about
+# 5,000. The other limits stop what would only meet this one after seconds: calls nested in
+# calls, argument sets of one level of a recursion, and inputs of joins, all joins together.
 MAX_CALLS = 20_000
-MAX_DEPTH = 6_000
+MAX_DEPTH = 1_500
+MAX_VARIANTS = 256
+MAX_STRANDS = 300_000
 
 
 def value_key(value: Value) -> Hashable:
@@ -48,7 +52,8 @@ class World:
     known_graphs: dict[Graph, int] = field(default_factory=dict)
     instances: dict[Hashable, int | None] = field(default_factory=dict)
     calls: dict[Hashable, Value | None] = field(default_factory=dict)
-    read_params: set[str] = field(default_factory=set)
+    variants: Counter[Hashable] = field(default_factory=Counter)
+    strands: int = 0
     building: list[list[Node]] = field(default_factory=list)
     _interned: dict[Hashable, int] = field(default_factory=dict)
     _frames: list[Frame] = field(default_factory=list)
@@ -122,17 +127,32 @@ class World:
     def count_call(self, span: Span | None) -> None:
         """Refuses an expansion that does not end."""
         if len(self.calls) + len(self.instances) > MAX_CALLS or len(self._frames) > MAX_DEPTH:
-            outermost = next((f.call for f in self._frames if "(" in f.call), "the net")
-            raise DiagnosticError(
-                Diagnostic(
-                    "F0305",
-                    f"the expansion of `{outermost}` does not end",
-                    span,
-                    f"reached after {len(self.calls):,} distinct calls",
-                    notes=(f"the limits are {MAX_CALLS:,} distinct calls, {MAX_DEPTH:,} nested",),
-                    helps=(Help("make every call's arguments smaller, and give a base case"),),
-                )
+            raise self.endless(span, f"reached after {len(self.calls):,} distinct calls")
+
+    def count_variant(self, rule: Hashable, span: Span) -> None:
+        """Refuses a recursion whose arguments multiply from level to level."""
+        self.variants[rule] += 1
+        if self.variants[rule] > MAX_VARIANTS:
+            raise self.endless(span, f"more than {MAX_VARIANTS} argument sets at one level")
+
+    def count_strands(self, count: int, span: Span) -> None:
+        """Refuses joins whose inputs, all together, are too many."""
+        self.strands += count
+        if self.strands > MAX_STRANDS:
+            raise self.endless(span, f"more than {MAX_STRANDS:,} values so far")
+
+    def endless(self, span: Span | None, label: str) -> DiagnosticError:
+        outermost = next((f.call for f in self._frames if "(" in f.call), "the net")
+        return DiagnosticError(
+            Diagnostic(
+                "F0305",
+                f"the expansion of `{outermost}` does not end, or is too large",
+                span,
+                label,
+                notes=(f"the limits are {MAX_CALLS:,} distinct calls, {MAX_DEPTH:,} nested",),
+                helps=(Help("make every call's arguments smaller, and give a base case"),),
             )
+        )
 
 
 def _chained(diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:

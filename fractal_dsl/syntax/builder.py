@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
-from fractal_dsl.syntax.lexemes import Lexeme
 from fractal_dsl.syntax.patterns import parameters_of, patterns_of
 from fractal_dsl.syntax.text import number_value, string_value
 
@@ -250,7 +249,7 @@ class Builder(_Atoms):
         return tree.Argument(_whole(parts), keyword, parts[-1])
 
     def items(self, parts: Parts) -> tuple[tree.Expression, ...]:
-        return tuple(part for part in parts if isinstance(part, tree.Node))
+        return tuple(parts[::2])
 
     def names(self, parts: Parts) -> _Names:
         return _Names(_whole(parts), tuple(part.text for part in parts[::2]))

@@ -8,11 +8,13 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.source import Source, Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.comments import take_comments
+from fractal_dsl.syntax.habits import foreign_statement
 from fractal_dsl.syntax.layout import Statement, statements_of
-from fractal_dsl.syntax.lexemes import MISTAKES, Lexeme
+from fractal_dsl.syntax.lexemes import Lexeme
 from fractal_dsl.syntax.limits import check_characters, check_nesting, check_size, counted
-from fractal_dsl.syntax.mistakes import misspelt, unexpected
+from fractal_dsl.syntax.mistakes import run_on, unexpected
 from fractal_dsl.syntax.parser_table import StatementParser, lexemes_of
+from fractal_dsl.syntax.spelling import misspelt
 
 __all__ = ["parse"]
 
@@ -32,30 +34,56 @@ def parse(source: Source) -> tree.Program:
     faults: list[Diagnostic] = []
     for statement in statements_of(file):
         check_nesting(statement.lexemes)
+        if len(faults) < _MOST_FAULTS:
+            _read(statement, statements, faults)
+    if faults:
+        raise DiagnosticError(*faults)
+    return tree.Program(source, tuple(statements), file.opening)
+
+
+def _read(statement: Statement, statements: list[tree.Statement], faults: list[Diagnostic]) -> None:
+    """Read one statement, or the several that a trailing operator ran together."""
+    rest: Statement | None = statement
+    while rest is not None and len(faults) < _MOST_FAULTS:
+        statement, rest = rest, None
         try:
             statements.append(_parsed(statement))
         except DiagnosticError as error:
             faults.extend(error.diagnostics)
-            if len(faults) >= _MOST_FAULTS:
-                break
-    if faults:
-        raise DiagnosticError(*faults)
-    return tree.Program(source, tuple(statements), file.opening)
+        except _RunOn as error:
+            faults.append(error.diagnostic)
+            rest = Statement(statement.lexemes[error.at :], "", None)
+
+
+class _RunOn(Exception):
+    """A statement that ends in an operator, and so took in the one that begins at `at`."""
+
+    def __init__(self, diagnostic: Diagnostic, at: int) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+        self.at = at
 
 
 def _parsed(statement: Statement) -> tree.Statement:
     lexemes = statement.lexemes
     fault = misspelt(lexemes) or statement.fault
     if fault is not None:
-        raise DiagnosticError(fault)
+        raise DiagnosticError(foreign_statement(lexemes) or fault)
     parser = StatementParser()
     for at, lexeme in enumerate(lexemes):
         if not parser.takes(lexeme):
-            raise DiagnosticError(unexpected(lexemes, at, parser.expected))
+            raise _stuck(lexemes, at, parser)
     node: tree.Statement | None = parser.finish(_end(lexemes))
     if node is None:
-        raise DiagnosticError(unexpected(lexemes, len(lexemes), parser.expected))
+        raise _stuck(lexemes, len(lexemes), parser)
     return _documented(node, statement.doc)
+
+
+def _stuck(lexemes: list[Lexeme], at: int, parser: StatementParser) -> Exception:
+    following = run_on(lexemes, at)
+    if following is None:
+        return DiagnosticError(unexpected(lexemes, at, parser.expected))
+    return _RunOn(unexpected(lexemes[:following], following, frozenset({"NUMBER"})), following)
 
 
 def _end(lexemes: list[Lexeme]) -> Span:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -52,13 +52,15 @@ class StatementParser:
     @property
     def expected(self) -> frozenset[str]:
         """Kinds of lexemes that could stand at this place."""
-        return frozenset(kind for kind in self._lark.choices() if kind.isupper())
+        choices: Iterable[str] = self._lark.choices()  # type: ignore[no-untyped-call]
+        return frozenset(kind for kind in choices if kind.isupper())
 
 
 def lexemes_of(source: Source) -> Iterator[Lexeme]:
     """The words and signs of a file in order, newlines and `##` comments among them."""
     reading = _lark().parse_interactive(source.text)
-    for token in reading.lexer_thread.lex(reading.parser_state):
+    tokens: Iterator[lark.Token] = reading.lexer_thread.lex(reading.parser_state)  # type: ignore[no-untyped-call]
+    for token in tokens:
         start, end = token.start_pos, token.end_pos
         yield Lexeme(token.type, str(token), Span(source, start or 0, end or 0))
 
@@ -83,7 +85,7 @@ def _lark() -> lark.Lark:
     unfinished = path.with_suffix(f".{os.getpid()}")
     made = _build(grammar, str(unfinished))
     with suppress(OSError):
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     return made
 
 
@@ -95,8 +97,8 @@ def _build(grammar: str, cache_file: str | bool) -> lark.Lark:
         start="statement",
         keep_all_tokens=True,
         maybe_placeholders=True,
-        transformer=Builder(),  # type: ignore[arg-type]
-        postlex=_Unused(),  # type: ignore[arg-type]
+        transformer=Builder(),
+        postlex=_Unused(),
         cache=cache_file,
     )
 

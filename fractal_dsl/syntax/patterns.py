@@ -71,9 +71,7 @@ def _no_pattern(value: tree.Expression) -> Diagnostic:
                 f"write `{swapped}`",
                 Edit(value.span, swapped),
             )
-        case tree.Binary(
-            operator="+", left=tree.Name(name=name), right=tree.Number(value=0)
-        ):
+        case tree.Binary(operator="+", left=tree.Name(name=name), right=tree.Number(value=0)):
             return _fault(value, "adds nothing", f"write `{name}`", Edit(value.span, name))
         case tree.Binary(operator="-", left=tree.Name(name=name), right=tree.Number(value=int())):
             return _fault(
@@ -83,11 +81,15 @@ def _no_pattern(value: tree.Expression) -> Diagnostic:
                 "and write the difference on the right",
             )
         case tree.Number():
-            return _fault(value, "a float is never matched", "use a guard: `f(x) if x == 0.5 = ...`")
+            return _fault(
+                value, "a float is never matched", "use a guard: `f(x) if x == 0.5 = ...`"
+            )
         case tree.Comprehension():
             return _fault(value, "not a pattern", f"a pattern is {_FORMS}")
         case _:
-            help_text = f"a pattern is {_FORMS}; for anything else use a guard: `f(n) if n > 2 = ...`"
+            help_text = (
+                f"a pattern is {_FORMS}; for anything else use a guard: `f(n) if n > 2 = ...`"
+            )
             return _fault(value, "not a pattern", help_text)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
-from functools import cache
 
 from fractal_dsl.syntax.tree import Node, Program
 
@@ -14,7 +12,7 @@ __all__ = ["children", "walk"]
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, in the order written."""
     found: list[Node] = []
-    for name in _field_names(type(node)):
+    for name in node.__slots__:  # what the node's own class adds to `span`
         value = getattr(node, name)
         if isinstance(value, Node):
             found.append(value)
@@ -25,13 +23,8 @@ def children(node: Node) -> tuple[Node, ...]:
 
 def walk(root: Node | Program) -> Iterator[Node]:
     """Every node from `root` down, each before what is below it, in the order written."""
-    waiting = list(reversed(root.statements)) if isinstance(root, Program) else [root]
+    waiting: list[Node] = [root] if isinstance(root, Node) else [*reversed(root.statements)]
     while waiting:
         node = waiting.pop()
         yield node
         waiting.extend(reversed(children(node)))
-
-
-@cache
-def _field_names(kind: type[Node]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name != "span")

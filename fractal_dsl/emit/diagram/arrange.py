@@ -5,17 +5,28 @@ A net that is one thing after another is cut into slabs, each placed by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import TypeAlias
 
 from fractal_dsl.emit.diagram import columns
 from fractal_dsl.emit.diagram.geometry import Frame, Placement, Spot
 from fractal_dsl.emit.diagram.labels import text_width
 from fractal_dsl.emit.diagram.ports import with_ports
-from fractal_dsl.emit.diagram.series import Box, Branch, Measure, Piece, Wire, reduce
+from fractal_dsl.emit.diagram.series import (
+    Box,
+    Branch,
+    Fork,
+    Measure,
+    Piece,
+    Wire,
+    boxes_beside,
+    reduce,
+)
 from fractal_dsl.emit.diagram.sheet import Sheet
-from fractal_dsl.emit.diagram.strips import Slab, in_strips
-from fractal_dsl.emit.diagram.theme import TEXT, Sizes
+from fractal_dsl.emit.diagram.strips import TALL, Slab, in_strips
+from fractal_dsl.emit.diagram.theme import GAP, TEXT, WIDEST, Sizes
 
 __all__ = ["Layered", "arrange"]
 
@@ -30,8 +41,14 @@ SIDE, HEAD, FOOT = 8.0, 20.0, 9.0
 
 def arrange(sheet: Sheet, layered: Layered) -> Placement:
     """A place for every item of `sheet`, a path for every link, a frame for every group."""
+    sizes = Sizes.of(sheet)
     ported = with_ports(sheet)
-    whole = _Arranger(ported.sheet, Sizes.of(sheet), layered).run()
+    arranger = _Arranger(ported.sheet, sizes, layered)
+    cuts = arranger.cuts()
+    if cuts:
+        ported = with_ports(sheet, cuts)
+        arranger = _Arranger(ported.sheet, sizes, layered)
+    whole = arranger.run()
     count = len(sheet.items)
     spots = {at: spot for at, spot in whole.spots.items() if at < count}
     paths = dict(enumerate(ported.whole(whole.paths, len(sheet.links))))
@@ -58,16 +75,41 @@ class _Arranger:
             return self.layered(self.sheet, self.sizes, items, links)
         return self.stacked([self.cut(pieces) for pieces in _segments(branch)])
 
+    def cuts(self) -> Collection[int]:
+        """Bars after which a tall main line may be continued in the next strip."""
+        if self.sheet.groups:
+            return ()
+        items, links = range(len(self.sheet.items)), range(len(self.sheet.links))
+        branch = self.reduced(items, links)
+        if branch is None or branch.measure.height <= TALL:
+            return ()
+        return [
+            first.item
+            for first, second in pairwise(branch.pieces)
+            if isinstance(first, Box)
+            and self.sheet.items[first.item].kind.is_bar
+            and isinstance(second, Fork)
+        ]
+
     def stacked(self, slabs: Sequence[Slab]) -> Placement:
         return in_strips(self.sheet, self.sizes, slabs)
 
     def reduced(self, items: Sequence[int], links: Sequence[int]) -> Branch | None:
+        """The part as a branch whose columns are of one width, if it is made of columns."""
+        branch = self.measured(items, links, self.sizes)
+        if branch is None:
+            return None
+        widths = {box.measure.width for box in boxes_beside(branch)}
+        common = max((width for width in widths if width <= WIDEST + GAP), default=0.0)
+        return self.measured(items, links, replace(self.sizes, column=common))
+
+    def measured(self, items: Sequence[int], links: Sequence[int], sizes: Sizes) -> Branch | None:
         return reduce(
             self.sheet,
             items,
             links,
-            lambda item: self.sizes.measure(self.sheet.items[item]),
-            lambda link: self.sizes.wire(self.sheet.links[link]),
+            lambda item: sizes.measure(self.sheet.items[item]),
+            lambda link: sizes.wire(self.sheet.links[link]),
         )
 
     def cut(self, pieces: Sequence[Piece]) -> Slab:

@@ -9,9 +9,9 @@ from functools import cached_property
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program
 from fractal_dsl.ir.operators import Attributes
 
-__all__ = ["Census"]
+__all__ = ["ENDLESS", "Census"]
 
-SIZES = frozenset({"channels", "features", "rate"})
+SIZES = frozenset({"channels", "features", "groups", "rate"})
 ENDLESS = 10**9
 
 
@@ -40,6 +40,14 @@ class Census:
             if (graph.recursion is not None or graph.is_open or at in self.empty)
             and at not in self.leaves
         )
+
+    def alias(self, at: int) -> int | None:
+        """What a graph calls, if it does nothing else."""
+        nodes = [node for node in self.program.graphs[at].nodes if not isinstance(node, Input)]
+        only = nodes[0] if len(nodes) == 1 else None
+        if isinstance(only, Call) and only.count == 1 and only.callee not in self.leaves:
+            return only.callee
+        return None
 
     @cached_property
     def closed(self) -> frozenset[int]:

@@ -17,6 +17,8 @@ from fractal_dsl.emit.diagram.theme import Sizes, label_width
 
 __all__ = ["place"]
 
+BARE = 8.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Room:
@@ -124,16 +126,17 @@ def _straighten(layout: _Layout) -> None:
 
 def _stretch_bars(layout: _Layout) -> None:
     """Bars reach exactly from the first to the last column that they join."""
-    ends: dict[int, list[float]] = {}
+    ends: dict[int, list[tuple[float, float]]] = {}
     for link, lane in layout.lanes.items():
-        ends.setdefault(layout.sheet.links[link].target, []).append(lane.x)
-    for item, xs in ends.items():
+        source, target = layout.sheet.links[link].source, layout.sheet.links[link].target
+        if layout.sheet.items[target].kind.is_bar:
+            bare = lane.before is None or layout.sheet.items[source].kind is Kind.PORT
+            half = BARE if bare else layout.spots[target].width / 2
+            ends.setdefault(target, []).append((lane.x - half, lane.x + half))
+    for item, reach in ends.items():
         spot = layout.spots[item]
-        if layout.sheet.items[item].kind.is_bar:
-            left, right = min(xs), max(xs)
-            layout.spots[item] = spot._replace(
-                x=(left + right) / 2, width=right - left + spot.width
-            )
+        left, right = min(low for low, _ in reach), max(high for _, high in reach)
+        layout.spots[item] = spot._replace(x=(left + right) / 2, width=right - left)
 
 
 def _bus_starts(layout: _Layout) -> dict[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphviz import Digraph, escape, nohtml
+from graphviz import Digraph, escape, nohtml  # type: ignore[import-untyped]
 
 from fractal_dsl.emit.diagram.figure import Figure, Key, Panel, Words
 from fractal_dsl.emit.diagram.geometry import Frame, Path, Placement, Point, Spot
@@ -95,7 +95,9 @@ class _Writer:
 
     def group(self, cluster: Digraph, frame: Frame, panel: Panel, names: list[str]) -> None:
         with cluster.subgraph(name=self.name("cluster_")) as inner:
-            middle = Point(frame.spot.left + _half(frame.title) + 6, frame.spot.top + 9)
+            middle = Point(
+                frame.spot.left + text_width(frame.title, TEXT) * 0.52 + 8, frame.spot.top + 9
+            )
             self.frame(inner, frame.spot, frame.title, middle, TEXT, FRAME)
             for at in frame.items:
                 self.item(inner, names[at], panel.sheet.items[at], panel.placement.spots[at])
@@ -115,7 +117,7 @@ class _Writer:
             shape="plaintext",
             fontsize=_n(SMALL),
             fontcolor="#4a4f55",
-            width=_n(2 * _half(words.text) / 72),
+            width=_n(text_width(words.text, SMALL) / 72),
             height="0.15",
         )
 
@@ -127,9 +129,7 @@ class _Writer:
         graph.node(self.name("k"), pos=self.at(Point(key.spot.x, key.spot.y)), **look)
         self.words(graph, key.words)
 
-    def link(
-        self, graph: Digraph, names: Sequence[str], sheet: Sheet, at: int, path: Path
-    ) -> None:
+    def link(self, graph: Digraph, names: Sequence[str], sheet: Sheet, at: int, path: Path) -> None:
         link, marked = sheet.links[at], not all(item.live for item in sheet.items)
         attributes = _ink(link, marked)
         points = list(path.points)
@@ -151,9 +151,7 @@ class _Writer:
         return [f"e,{self.at(tip)}", *(self.at(point) for point in (*points[:-1], end))]
 
 
-def bare_source(
-    sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequence[int]
-) -> str:
+def bare_source(sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequence[int]) -> str:
     """Part of a sheet without texts or positions, for Graphviz's `dot` to lay out in layers."""
     graph = Digraph("part")
     graph.attr("graph", rankdir="TB", nodesep="0.22", ranksep="0.3")
@@ -194,11 +192,6 @@ def _ink(link: Link, marked: bool) -> dict[str, str]:
     if not link.live:
         return {"color": DEAD_INK, "fontcolor": DEAD_INK, "style": "dashed"}
     return {"color": INK, "penwidth": "1.4"} if marked else {}
-
-
-def _half(text: str) -> float:
-
-    return text_width(text, TEXT) / 2
 
 
 def _n(value: float, digits: int = 2) -> str:

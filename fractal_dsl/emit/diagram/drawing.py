@@ -9,10 +9,10 @@ from time import monotonic
 from fractal_dsl.emit.diagram.arrange import Layered, arrange
 from fractal_dsl.emit.diagram.dot import source
 from fractal_dsl.emit.diagram.figure import Figure, Panel, compose
-from fractal_dsl.emit.diagram.layered import TooMany, layers
+from fractal_dsl.emit.diagram.layered import TooManyPartsError, layers
 from fractal_dsl.emit.diagram.options import FORMATS, Drawing, DrawOptions
 from fractal_dsl.emit.diagram.panels import Leaf, collapsed, expanded, parts_expanded, summary
-from fractal_dsl.emit.diagram.render import Graphviz, LayoutTimeout
+from fractal_dsl.emit.diagram.render import Graphviz, SlowLayoutError
 from fractal_dsl.ir.graph import Program
 
 __all__ = ["dot", "draw"]
@@ -61,7 +61,7 @@ def _figure(program: Program, options: DrawOptions) -> tuple[Figure, tuple[str, 
     for panel in panels:
         try:
             placed.append(_placed(panel, place))
-        except TooMany as many:
+        except TooManyPartsError as many:
             notes += (f"a part of {many.count:,} nodes that form no columns is drawn as one box",)
             placed.append(_placed(replace(panel, sheet=summary(panel.sheet)), place))
     return compose(placed, legend=options.legend), notes + further
@@ -70,8 +70,10 @@ def _figure(program: Program, options: DrawOptions) -> tuple[Figure, tuple[str, 
 def _whole(program: Program, options: DrawOptions) -> tuple[Figure | None, str]:
     """The expanded picture, or why there is none."""
     count = parts_expanded(program)
-    instead = "the picture shows repeats once, and no highlight" if options.plan else (
-        "the picture shows repeats once"
+    instead = (
+        "the picture shows repeats once, and no highlight"
+        if options.plan
+        else ("the picture shows repeats once")
     )
     if count > options.nodes:
         limit = f"{options.nodes:,}"
@@ -80,12 +82,12 @@ def _whole(program: Program, options: DrawOptions) -> tuple[Figure | None, str]:
     try:
         panel = _placed(expanded(program, options), _placing(options))
         return compose([panel], legend=options.legend), ""
-    except TooMany as many:
+    except TooManyPartsError as many:
         return None, (
             f"expanded, the net has {many.count:,} parts that form no columns, above the limit of "
             f"{options.layered:,}: {instead}"
         )
-    except LayoutTimeout:
+    except SlowLayoutError:
         return None, f"the expanded net took more than {options.seconds:g} s: {instead}"
 
 

@@ -55,9 +55,9 @@ class Figure:
 
 
 def compose(panels: list[Panel], *, legend: bool) -> Figure:
-    """Panels side by side, in rows, the first in the upper left corner."""
+    """Panels one below the other, in as many columns as suit the page."""
     framed = [_framed(panel) for panel in panels]
-    tries = [_rows(framed, width) for width in _widths(framed)]
+    tries = [_columns(framed, height) for height in _heights(framed)]
     width, height, placed = tries[fairest([(width, height) for width, height, _ in tries])]
     keys = _legend(placed, height + 14) if legend else ()
     if keys:
@@ -81,26 +81,24 @@ def _framed(panel: Panel) -> Panel:
     return Panel(panel.title, panel.lines, panel.sheet, moved, frame, words)
 
 
-def _widths(panels: list[Panel]) -> list[float]:
-    """Page widths worth trying: those of the first one, two, ... panels."""
-    total, widths = -GUTTER, []
-    for panel in panels:
-        total += panel.frame.width + GUTTER
-        widths.append(max(total, *(other.frame.width for other in panels)))
-    return widths
+def _heights(panels: list[Panel]) -> list[float]:
+    """Page heights worth trying: the tallest panel's, and even shares of all of them."""
+    tallest = max(panel.frame.height for panel in panels)
+    total = sum(panel.frame.height + GUTTER for panel in panels)
+    return [max(tallest, total / count) for count in range(len(panels), 0, -1)]
 
 
-def _rows(panels: list[Panel], limit: float) -> tuple[float, float, list[Panel]]:
+def _columns(panels: list[Panel], limit: float) -> tuple[float, float, list[Panel]]:
     placed: list[Panel] = []
-    left = top = tallest = widest = 0.0
+    left = top = widest = lowest = 0.0
     for panel in panels:
-        if left and left + panel.frame.width > limit + 0.01:
-            left, top, tallest = 0.0, top + tallest + GUTTER, 0.0
+        if top and top + panel.frame.height > limit + 0.01:
+            left, top, widest = left + widest + GUTTER, 0.0, 0.0
         placed.append(_moved(panel, left, top))
-        left += panel.frame.width + GUTTER
-        widest = max(widest, left - GUTTER)
-        tallest = max(tallest, panel.frame.height)
-    return widest, top + tallest, placed
+        top += panel.frame.height + GUTTER
+        widest = max(widest, panel.frame.width)
+        lowest = max(lowest, top - GUTTER)
+    return left + widest, lowest, placed
 
 
 def _moved(panel: Panel, dx: float, dy: float) -> Panel:

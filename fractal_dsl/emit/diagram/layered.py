@@ -10,10 +10,10 @@ from fractal_dsl.emit.diagram.render import Graphviz
 from fractal_dsl.emit.diagram.sheet import Sheet
 from fractal_dsl.emit.diagram.theme import Sizes
 
-__all__ = ["TooMany", "layers"]
+__all__ = ["TooManyPartsError", "layers"]
 
 
-class TooMany(Exception):
+class TooManyPartsError(Exception):
     """More parts than Graphviz lays out in good time."""
 
     def __init__(self, count: int) -> None:
@@ -29,9 +29,9 @@ def layers(
     items: Sequence[int],
     links: Sequence[int],
 ) -> Placement:
-    """Part of `sheet` in layers. Raises `TooMany` above `most` parts, and as `Graphviz` does."""
+    """Part of `sheet` in layers. Raises `TooManyPartsError` above `most` parts, and as `Graphviz` does."""
     if len(items) > most:
-        raise TooMany(len(items))
+        raise TooManyPartsError(len(items))
     found = graphviz.layout(bare_source(sheet, sizes, items, links))
     _, _, width, height = _numbers(found["page"])
     spots = {}

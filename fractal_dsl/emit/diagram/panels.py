@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fractal_dsl.emit.diagram.census import Census
+from fractal_dsl.emit.diagram.census import ENDLESS, Census
 from fractal_dsl.emit.diagram.labels import clean, times
 from fractal_dsl.emit.diagram.options import DrawOptions
 from fractal_dsl.emit.diagram.runs import shortened
@@ -15,7 +15,7 @@ from fractal_dsl.ir.graph import Call, Program
 
 __all__ = ["Leaf", "collapsed", "expanded", "parts_expanded", "summary"]
 
-LADDER, MOST_PANELS, MOST_EQUATIONS, MOST_NAMES, LONGEST = 100, 12, 3, 6, 72
+WORTH, LADDER, MOST_PANELS, MOST_EQUATIONS, MOST_NAMES, LONGEST = 8, 100, 16, 3, 6, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,9 @@ def collapsed(program: Program, options: DrawOptions) -> tuple[list[Leaf], tuple
     alike = drawer.alike()
     panels = [drawer.panel(members) for members in alike[:MOST_PANELS]]
     left = len(alike) - len(panels)
-    notes = (f"{left} further parts of the net are not drawn",) if left else ()
-    return panels, notes + tuple(drawer.notes)
+    what = "1 further part of the net is" if left == 1 else f"{left} further parts of the net are"
+    notes = (f"{what} not drawn",) if left else ()
+    return panels, drawer.unfolded() + notes + tuple(drawer.notes)
 
 
 class _Drawer:
@@ -69,9 +70,46 @@ class _Drawer:
 
     def opened(self, at: int) -> frozenset[int]:
         """What is drawn in place in the panel of graph `at`: all that unfolds, or nothing."""
-        is_rung = self.program.graphs[at].recursion is not None
+        known = self.aliases(at)
+        inner = known[-1] if known else at
+        is_rung = self.program.graphs[inner].recursion is not None
         limit = min(LADDER, self.options.layered) if is_rung else self.options.layered
-        return self.census.unfolding if self.extents[at] <= limit else self.census.empty
+        if self.extents[inner] > limit:
+            return self.census.empty.union(known)
+        return self.census.unfolding.difference(self.repeats(inner)).union(known)
+
+    def repeats(self, at: int) -> set[int]:
+        """Callees that unfold to much of the same more than once: those get a panel."""
+        graph = self.program.graphs[at]
+        group = graph.recursion.group if graph.recursion else None
+        calls: dict[int, list[int]] = {}
+        for node in graph.nodes:
+            if isinstance(node, Call) and self.extents[node.callee] >= WORTH:
+                recursion = self.program.graphs[node.callee].recursion
+                if recursion is None or recursion.group != group:
+                    ats = calls.setdefault(self.census.families[node.callee], [])
+                    ats += [node.callee] * min(node.count, 2)
+        return {callee for ats in calls.values() if len(ats) > 1 for callee in ats}
+
+    def aliases(self, at: int) -> list[int]:
+        """Graphs that `at` is but another name for, one calling the next."""
+        found: list[int] = []
+        inner = self.census.alias(at)
+        while inner is not None:
+            found.append(inner)
+            inner = self.census.alias(inner)
+        return found
+
+    def unfolded(self) -> tuple[str, ...]:
+        """What to say where a recursion is too large to stand in place of its call."""
+        extent, limit = self.extents[self.program.entry], self.options.layered
+        if extent <= limit:
+            return ()
+        count = f"{extent:,}" if extent < ENDLESS else "over 10^9"
+        return (
+            f"unfolded, the net has {count} parts, above the limit of {limit:,}: "
+            "the picture shows its recursion level by level",
+        )
 
     def alike(self) -> list[list[int]]:
         """Graphs that need a panel, those with the same drawing together, as first met."""
@@ -162,11 +200,23 @@ class _Drawer:
             yield f"in {len(members)} sizes"
 
     def equations(self, first: int, opened: frozenset[int]) -> list[str]:
-        """The equations that a panel draws, its own first."""
+        """The equations that a panel draws: its own, then each rule's highest and lowest level."""
         own, *others = self.inside(first, opened)
-        texts = [self.program.graphs[at].equation for at in (own, *sorted(others))]
-        shown = [clean(text, LONGEST) for text in texts if text.strip()]
-        return list(dict.fromkeys(shown))[:MOST_EQUATIONS]
+        rules: dict[str, list[int]] = {}
+        for at in others:
+            rules.setdefault(self.program.graphs[at].rule, []).append(at)
+        chosen = [own]
+        for ats in rules.values():
+            ats.sort(key=self.level)
+            chosen += [ats[-1], ats[0]]
+        texts = [self.program.graphs[at].equation for at in chosen]
+        shown = [clean(text, len(text)) for text in texts if text.strip()]
+        short = [text for text in shown if len(text) <= LONGEST]
+        return list(dict.fromkeys(short))[:MOST_EQUATIONS]
+
+    def level(self, at: int) -> int:
+        recursion = self.program.graphs[at].recursion
+        return recursion.level if recursion else 0
 
 
 def summary(sheet: Sheet) -> Sheet:

@@ -7,7 +7,7 @@ has the links of the sheet, each along all lines that it shares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from fractal_dsl.emit.diagram.geometry import Path
@@ -57,14 +57,16 @@ def _tail(path: Path, line: Path) -> Path:
     return path.then(line)
 
 
-def with_ports(sheet: Sheet) -> Ported:
+def with_ports(sheet: Sheet, cuts: Collection[int] = ()) -> Ported:
     """Add a port after each box that feeds many, and before each box that many feed.
 
-    A bar is wide enough to do without, unless what it feeds is a group of its own.
+    A bar is wide enough to do without, unless it is one of `cuts` or what it feeds is a group
+    of its own.
     """
     adder = _Adder(sheet)
     for item, links in enumerate(sheet.leaving()):
-        if len(links) > 1 and (not sheet.items[item].kind.is_bar or adder.crosses(item, links)):
+        parts = not sheet.items[item].kind.is_bar or item in cuts or adder.crosses(item, links)
+        if len(links) > 1 and parts:
             adder.fan_out(item, links)
     for item, links in enumerate(sheet.entering()):
         if len(links) > 1 and not sheet.items[item].kind.is_bar:

@@ -20,14 +20,14 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.emit.diagram.svg import tidied
 from fractal_dsl.emit.diagram.worker import MISSING
 
-__all__ = ["Graphviz", "LayoutTimeout"]
+__all__ = ["Graphviz", "SlowLayoutError"]
 
-WORKER = "fractal_dsl.emit.diagram.worker"
+WORKER = Path(__file__).with_name("worker.py")
 PDF_DATE = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
 PACKAGES = "install `pygraphviz` 2.0.4 or later and `font-source-sans-pro`: both come with fractalc"
 
 
-class LayoutTimeout(DiagnosticError):
+class SlowLayoutError(DiagnosticError):
     """Graphviz took longer than it may (F0901)."""
 
 
@@ -35,13 +35,13 @@ class LayoutTimeout(DiagnosticError):
 class Graphviz:
     """Runs Graphviz until `deadline` (monotonic, `seconds` from the start) within `memory` bytes.
 
-    `worker` is the module that the child runs.
+    `worker` is the script that the child runs.
     """
 
     deadline: float
     seconds: float
     memory: int
-    worker: str = WORKER
+    worker: Path = WORKER
 
     def layout(self, dot: str) -> dict[str, Any]:
         """Positions for a graph without (see `worker.layout`).
@@ -72,7 +72,7 @@ class Graphviz:
             environment = _environment(Path(folder))
             try:
                 done = subprocess.run(
-                    [sys.executable, "-P", "-m", self.worker],
+                    [sys.executable, "-P", str(self.worker)],
                     input=json.dumps({**request, "memory": self.memory}).encode(),
                     capture_output=True,
                     timeout=max(self.deadline - monotonic(), 0.1),
@@ -100,9 +100,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "</fontconfig>\n",
         encoding="utf-8",
     )
-    package = Path(__file__).resolve().parents[3]
-    path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH", "")]))
-    pinned = {"FONTCONFIG_FILE": str(fonts), "PYTHONPATH": path, "LC_ALL": "C", "TZ": "UTC"}
+    pinned = {"FONTCONFIG_FILE": str(fonts), "LC_ALL": "C", "TZ": "UTC"}
     return {**os.environ, **pinned}
 
 
@@ -121,8 +119,8 @@ def _ending(status: int, stderr: bytes) -> str:
     return f"it ended with status {status}" + (f": {last[:200]}" if last else "")
 
 
-def _too_slow(seconds: float) -> LayoutTimeout:
-    return LayoutTimeout(
+def _too_slow(seconds: float) -> SlowLayoutError:
+    return SlowLayoutError(
         Diagnostic(
             "F0901",
             f"drawing took longer than {seconds:g} s and was stopped",

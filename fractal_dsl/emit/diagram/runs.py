@@ -72,11 +72,14 @@ def _merged(sheet: Sheet, runs: Sequence[Sequence[int]]) -> Sheet:
     texts = {run[0]: _text([sheet.items[at].text for at in run]) for run in runs}
     kept = [at for at in range(len(sheet.items)) if inside.get(at, at) == at]
     position = {at: number for number, at in enumerate(kept)}
-    items = tuple(
-        replace(sheet.items[at], text=texts.get(at, sheet.items[at].text)) for at in kept
-    )
+    items = tuple(replace(sheet.items[at], text=texts.get(at, sheet.items[at].text)) for at in kept)
     links = tuple(
-        Link(position[inside.get(link.source, link.source)], position[link.target], link.shape, link.note)
+        Link(
+            position[inside.get(link.source, link.source)],
+            position[link.target],
+            link.shape,
+            link.note,
+        )
         for link in sheet.links
         if link.source not in inside or link.source in lasts
     )

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from fractal_dsl.emit.diagram.sheet import Sheet
 
-__all__ = ["Box", "Branch", "Fork", "Measure", "Piece", "Wire", "reduce"]
+__all__ = ["Box", "Branch", "Fork", "Measure", "Piece", "Wire", "boxes_beside", "reduce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ def reduce(
         ends = sheet.links[link]
         measure = measure_link(link)
         wire = Wire(link, measure)
-        reducer.add(
-            _Edge(ends.source, ends.target, [wire], measure.width, measure.height, 0, link)
-        )
+        reducer.add(_Edge(ends.source, ends.target, [wire], measure.width, measure.height, 0, link))
     return reducer.run()
 
 
@@ -191,3 +189,14 @@ def _fork(edges: list[_Edge]) -> _Edge:
     rank = min(branch.rank for branch in branches)
     size = (measure.width, measure.height, measure.depth)
     return _Edge(first.source, first.target, [fork], *size, rank)
+
+
+def boxes_beside(branch: Branch) -> list[Box]:
+    """The boxes that stand in forks."""
+    waiting = [piece for piece in branch.pieces if isinstance(piece, Fork)]
+    found: list[Box] = []
+    while waiting:
+        for inner in waiting.pop().branches:
+            waiting.extend(piece for piece in inner.pieces if isinstance(piece, Fork))
+            found.extend(piece for piece in inner.pieces if isinstance(piece, Box))
+    return found

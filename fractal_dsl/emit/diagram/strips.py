@@ -70,7 +70,8 @@ def in_strips(sheet: Sheet, sizes: Sizes, slabs: Sequence[Slab]) -> Placement:
     for at, joint in enumerate(joints):
         turns = at + 1 in firsts
         page.paths[joint] = _joint(sheet, page, joint, at, turns=turns, gap=gaps[at])
-    height = max(page.floors) + (EAVES + FOOT if len(strips) > 1 else 0)
+    turning = [page.floors[strip[-1]] + EAVES + FOOT for strip in strips[:-1]]
+    height = max([*page.floors, *turning])
     return Placement(left - GUTTER, height, page.spots, page.paths, tuple(page.frames))
 
 

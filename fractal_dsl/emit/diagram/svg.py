@@ -12,8 +12,9 @@ __all__ = ["ATTRIBUTES", "ELEMENTS", "check", "tidied"]
 
 ELEMENTS = frozenset({"svg", "g", "path", "polygon", "polyline", "ellipse", "text"})
 ATTRIBUTES = frozenset(
-    """width height viewBox id class transform fill stroke stroke-width stroke-dasharray points d
-    text-anchor x y cx cy rx ry font-family font-size font-weight font-style space""".split()
+    {"width", "height", "viewBox", "id", "class", "transform", "fill", "stroke", "stroke-width"}
+    | {"stroke-dasharray", "points", "d", "x", "y", "cx", "cy", "rx", "ry", "space"}
+    | {"text-anchor", "font-family", "font-size", "font-weight", "font-style"}
 )
 NOISE = re.compile(r"<!DOCTYPE.*?>|<!--.*?-->|<title>[^<]*</title>", re.DOTALL)
 BLANK = re.compile(r"\n\s*\n+")

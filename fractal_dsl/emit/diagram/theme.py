@@ -48,11 +48,15 @@ def label_width(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of the parts of one sheet: boxes share a width, so that columns line up."""
+    """Sizes of the parts of one sheet: boxes share a width, so that columns line up.
+
+    `label` is the widest text beside a link, `column` the least width of a column.
+    """
 
     conv: float
     box: float
     label: float
+    column: float = 0.0
 
     @classmethod
     def of(cls, sheet: Sheet) -> Sizes:
@@ -82,7 +86,8 @@ class Sizes:
             return Measure(0.0, 0.0)
         if item.kind.is_bar:
             return Measure(width + GAP, height)
-        return Measure(max(width + GAP, width / 2 + self.label + 8), height, 1)
+        depth = 2 if item.kind is Kind.CALL else 1
+        return Measure(max(width + GAP, width / 2 + self.label + 8, self.column), height, depth)
 
     def wire(self, link: Link) -> Measure:
         told = bool(link.text)

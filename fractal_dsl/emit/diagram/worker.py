@@ -19,7 +19,7 @@ def main() -> int:
     request = json.load(sys.stdin.buffer)
     _limit_memory(request["memory"])
     try:
-        import pygraphviz  # noqa: F401, PLC0415  (only here: the compiler works without it)
+        import pygraphviz  # type: ignore[import-untyped]  # noqa: F401
     except ImportError:
         return MISSING
     answer = layout(request["dot"]) if request["task"] == "layout" else paint(**request["paint"])
@@ -30,7 +30,7 @@ def main() -> int:
 
 def _limit_memory(most: int) -> None:
     try:
-        import resource  # noqa: PLC0415  (not on every system)
+        import resource
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -39,7 +39,7 @@ def _limit_memory(most: int) -> None:
 
 def layout(dot: str) -> bytes:
     """Positions that Graphviz's `dot` gives: nodes by name, edges by key, and the page's size."""
-    from pygraphviz import AGraph  # noqa: PLC0415
+    from pygraphviz import AGraph
 
     graph: Any = AGraph(string=dot)
     graph.layout(prog="dot")
@@ -55,7 +55,7 @@ def layout(dot: str) -> bytes:
 
 def paint(dot: str, form: str, dpi: float) -> bytes:
     """A graph whose parts all have positions, in format `form`."""
-    from pygraphviz import AGraph  # noqa: PLC0415
+    from pygraphviz import AGraph
 
     graph: Any = AGraph(string=dot)
     if form == "png":

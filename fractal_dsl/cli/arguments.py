@@ -1,0 +1,195 @@
+"""What can be typed after `fractalc`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from fractal_dsl.version import VERSION
+
+__all__ = ["COMMANDS", "SHELLS", "STAGES", "UsageError", "build_parser", "with_command"]
+
+SHELLS = ("bash", "zsh", "fish")
+STAGES = ("tokens", "syntax", "resolved", "ir", "flat", "report", "python", "dot")
+KINDS = ("python", "svg", "png", "pdf", "dot", "json", "graphml")
+
+ABOUT = """\
+Compiles FDL, the fractal description language: from three lines to a network that trains.
+
+    f(1)   = conv
+    f(C+1) = (f(C) . f(C)) (+) conv
+    net    = f(4)
+"""
+
+EXAMPLES = """\
+examples:
+  fractalc fractal4.fdl -o model.py               a torch module in one file
+  fractalc fractal4.fdl -o model.py -o model.svg  the same, and a picture of it
+  fractalc fractal4.fdl -o model.py --set C=5     another value for `param C`
+  fractalc fractal4.fdl -o f.pdf --highlight column=3
+  fractalc info fractal4.fdl                      depth, columns, paths, work, memory
+  fractalc check *.fdl                            only look for mistakes
+  fractalc explain F0202                          what a code means, and how to mend it
+
+`fractalc COMMAND --help` says more. A specification called like a command: ./info.
+"""
+
+STATUSES = """\
+exit status:
+  0  done
+  1  the specification has a mistake, or a file cannot be read or written
+  2  the command line is wrong
+  3  the specification is over a limit
+  70 a bug in fractalc, with a report to send
+"""
+
+CHECK = "Looks for mistakes in every net of every file, and writes nothing."
+INFO = "What a network is made of: layers, columns, paths, joins, weights, work and memory."
+DUMP = "The program between two stages of the compiler."
+EXPLAIN = "What a code such as F0202 means, with an example that gives it and one that is mended."
+COMPLETION = """\
+A script that completes fractalc's commands and options:
+
+    bash  source <(fractalc completion bash)
+    zsh   fractalc completion zsh > "${fpath[1]}/_fractalc"
+    fish  fractalc completion fish > ~/.config/fish/completions/fractalc.fish
+"""
+COMMANDS = {
+    "compile": "compile a specification; the word may be left out",
+    "info": "print what a network is made of",
+    "check": "look for mistakes only",
+    "dump": "print what one stage of the compiler made",
+    "explain": "say what a code such as F0202 means",
+    "operators": "list the operators",
+    "completion": "print a script for your shell",
+}
+
+
+class UsageError(Exception):
+    """The command line is wrong; the text says how."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, except that a mistake is an exception: only `main` ends the process."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(f"{message}\n{self.format_usage().strip()}")
+
+
+def with_command(argv: Sequence[str]) -> list[str]:
+    """`argv` with the word `compile` put in where no command leads it. Raises UsageError."""
+    first = argv[0] if argv else "--help"
+    if first in COMMANDS or first in ("-h", "--help", "--version"):
+        return list(argv) or ["--help"]
+    if len(argv) > 1 and first.isalpha() and not Path(first).exists():
+        close = get_close_matches(first, COMMANDS, n=1, cutoff=0.6)
+        if close:
+            raise UsageError(f"there is no command `{first}`; did you mean `{close[0]}`?")
+    return ["compile", *argv]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="fractalc",
+        usage="fractalc SPEC -o OUT [-o OUT ...] [options]\n       fractalc COMMAND ...",
+        description=ABOUT,
+        epilog=f"{EXAMPLES}\n{STATUSES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fractalc {VERSION}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    add_compile(commands)
+    add_info(commands)
+    add_check(commands)
+    add_dump(commands)
+    explain = add(commands, "explain", EXPLAIN)
+    explain.add_argument("code", metavar="CODE", nargs="?", help="leave it out for a list")
+    add(commands, "operators", "The operators of the language, with their settings.")
+    completion = add(commands, "completion", COMPLETION)
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+    return parser
+
+
+Commands = argparse._SubParsersAction  # the type of add_subparsers() has no public name
+
+
+def add(
+    commands: Commands[argparse.ArgumentParser], name: str, about: str, usage: str | None = None
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=COMMANDS[name],
+        usage=usage,
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--colour", "--color", choices=("auto", "always", "never"), default="auto",
+        help="colours in messages; auto: on a terminal, unless NO_COLOR is set",
+    )  # fmt: skip
+    return parser
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", metavar="SPEC", help="a file of FDL; - is standard input")
+    add_choices(parser)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="settings",
+        help="value of a param, or of a parameter of the net; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--net", metavar="NAME", help="which net, where the file has several")
+
+
+def add_compile(commands: Commands[argparse.ArgumentParser]) -> None:
+    usage = "fractalc SPEC -o OUT [-o OUT ...] [options]"
+    parser = add(commands, "compile", "Compiles a specification.", usage)
+    add_source(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", action="append", default=[], dest="outputs",
+        help="where to, its ending says what: .py .svg .png .pdf .dot .json .graphml; "
+        "- is standard output; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--to", metavar="KIND", choices=KINDS,
+        help=f"what to write, whatever the ending: {', '.join(KINDS)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--style", choices=("modules", "flat"), default="modules",
+        help="of Python: a class for each rule level (modules), or one class that lists every "
+        "layer (flat); the weights of one load into the other",
+    )  # fmt: skip
+    parser.add_argument(
+        "--expand", action="store_true", help="draw repeats one by one, instead of once with x N"
+    )
+    parser.add_argument(
+        "--highlight", metavar="WHAT",
+        help="draw one column (column=3) or one drop-path sample (sample=7, the seed) in colour",
+    )  # fmt: skip
+
+
+def add_info(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = add(commands, "info", INFO)
+    add_source(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = add(commands, "check", CHECK)
+    parser.add_argument("specs", metavar="SPEC", nargs="+", help="files of FDL; - is standard input")
+    add_choices(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def add_dump(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = add(commands, "dump", DUMP)
+    add_source(parser)
+    parser.add_argument(
+        "--stage", metavar="NAME", choices=STAGES, required=True, help=", ".join(STAGES)
+    )

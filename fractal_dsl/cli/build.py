@@ -1,0 +1,63 @@
+"""`fractalc SPEC -o OUT`: compile, make every output, then write them."""
+
+from __future__ import annotations
+
+import argparse
+
+from fractal_dsl.cli.arguments import UsageError
+from fractal_dsl.cli.console import Console
+from fractal_dsl.cli.reading import compiled
+from fractal_dsl.cli.status import OK
+from fractal_dsl.cli.waiting import waiting
+from fractal_dsl.driver.compilation import Compilation, Form
+from fractal_dsl.driver.output import write_atomically
+from fractal_dsl.driver.targets import PICTURES, STDOUT, Target, TargetError, targets
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    wanted = targets_of(arguments)
+    compilation = compiled(arguments)
+    forms = [made(compilation, target, arguments) for target in wanted]
+    console.diagnostics(compilation.warnings)
+    for note in dict.fromkeys(note for form in forms for note in form.notes):
+        console.note(note)
+    for target, form in zip(wanted, forms, strict=True):
+        if target.path == STDOUT:
+            console.data(form.data)
+        else:
+            write_atomically(target.path, form.data)
+    return OK
+
+
+def targets_of(arguments: argparse.Namespace) -> tuple[Target, ...]:
+    if not arguments.outputs:
+        raise UsageError(
+            "say where to write, for example `-o model.py`, or `-o -` for standard output; "
+            "`fractalc check` only looks for mistakes"
+        )
+    try:
+        wanted = targets(arguments.outputs, arguments.to)
+    except TargetError as error:
+        raise UsageError(str(error)) from None
+    if not any(target.kind in PICTURES for target in wanted):
+        for option in ("expand", "highlight"):
+            if getattr(arguments, option):
+                raise UsageError(f"--{option} is for pictures, and no output is one")
+    return wanted
+
+
+def made(compilation: Compilation, target: Target, arguments: argparse.Namespace) -> Form:
+    from fractal_dsl.driver.highlight import HighlightError
+
+    try:
+        with waiting(f"making {target.kind}"):
+            return compilation.form(
+                target.kind,
+                style=arguments.style,
+                expand=arguments.expand,
+                highlight=arguments.highlight,
+            )
+    except HighlightError as error:
+        raise UsageError(str(error)) from None

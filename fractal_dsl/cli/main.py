@@ -1,0 +1,80 @@
+"""From the command line to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from fractal_dsl.cli.arguments import UsageError, build_parser, with_command
+from fractal_dsl.cli.console import Console, report_bug
+from fractal_dsl.cli.status import INTERNAL, INTERRUPTED, LIMIT, OK, USAGE, status_of
+from fractal_dsl.diagnostics import DiagnosticError
+
+__all__ = ["entry", "main"]
+
+
+def entry() -> None:
+    """What the installed command runs."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit status; lets no exception through."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    console = Console()
+    arguments = argparse.Namespace()
+    try:
+        arguments = build_parser().parse_args(with_command(words))
+        console.colour = getattr(arguments, "colour", "auto")
+        return run(arguments, console)
+    except SystemExit as end:  # argparse's --help and --version
+        return end.code if isinstance(end.code, int) else OK
+    except UsageError as error:
+        console.error(str(error))
+        return USAGE
+    except DiagnosticError as error:
+        console.diagnostics(error.diagnostics)
+        return status_of(error.diagnostics)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return quietly()
+    except MemoryError:
+        console.error("out of memory; nothing was written")
+        return LIMIT
+    except Exception as error:  # noqa: BLE001 - the last resort: say that the fault is ours
+        sys.stderr.write(report_bug(error, specs_of(arguments)))
+        return INTERNAL
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Each command in a module of its own, imported when it is called for."""
+    match arguments.command:
+        case "compile":
+            from fractal_dsl.cli import build as command
+        case "info":
+            from fractal_dsl.cli import info as command
+        case "check":
+            from fractal_dsl.cli import check as command
+        case "dump":
+            from fractal_dsl.cli import dump as command
+        case "explain":
+            from fractal_dsl.cli import explain as command
+        case "operators":
+            from fractal_dsl.cli import operators as command
+        case _:
+            from fractal_dsl.cli import completion as command
+    return command.run(arguments, console)
+
+
+def specs_of(arguments: argparse.Namespace) -> list[str]:
+    spec = getattr(arguments, "spec", None)
+    return getattr(arguments, "specs", [] if spec is None else [spec])
+
+
+def quietly() -> int:
+    """The reader of our output has gone: nothing to say, and nothing left to flush to it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK

@@ -1,0 +1,115 @@
+"""A compiled net, and every form it can be written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from fractal_dsl.diagnostics import Diagnostic
+from fractal_dsl.driver.sources import digest
+from fractal_dsl.driver.targets import PICTURES
+from fractal_dsl.ir.graph import Program
+from fractal_dsl.passes.report import Report, analyse
+from fractal_dsl.source import Source
+from fractal_dsl.version import VERSION
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from fractal_dsl.emit.diagram import Drawing
+
+__all__ = ["Compilation", "Form", "Style"]
+
+Style: TypeAlias = Literal["modules", "flat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The bytes of one output, and what its reader must be told."""
+
+    data: bytes
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Compilation:
+    """A compiled net: its graph, what is known of it, and every form it can be written in.
+
+    `spec` is what it came from, `warnings` what the compiler would have a person look at.
+    """
+
+    spec: Source
+    program: Program
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @cached_property
+    def report(self) -> Report:
+        """Everything `fractalc info` prints."""
+        return analyse(self.program)
+
+    @cached_property
+    def source(self) -> str:
+        """The generated module, a class for each rule level."""
+        return self.generate("modules")
+
+    def generate(self, style: Style = "modules") -> str:
+        """The generated module in either style; both have the same state-dict keys."""
+        from fractal_dsl.emit.torch import emit_module
+
+        return emit_module(
+            self.program,
+            style=style,
+            spec_name=PurePath(self.spec.name).name,
+            spec_sha256=digest(self.spec),
+            version=VERSION,
+        )
+
+    def module(self, style: Style = "modules") -> type[Any]:
+        """The generated class, in memory; needs torch."""
+        from fractal_dsl.runtime import load_class
+
+        return load_class(self.generate(style), self.name)
+
+    def networkx(self) -> nx.MultiDiGraph[int]:
+        """The whole net as one flat DAG; an edge's key is the input's position."""
+        from fractal_dsl.ir.flatten import flat_networkx, flatten
+
+        return flat_networkx(flatten(self.program))
+
+    def draw(
+        self, kind: str = "svg", *, expand: bool = False, highlight: str | None = None
+    ) -> Drawing:
+        """A picture (svg, png, pdf or dot); `highlight` is `column=K` or `sample=SEED`."""
+        from fractal_dsl.driver.highlight import parse_highlight, plan_of
+        from fractal_dsl.emit.diagram import DrawOptions, draw
+
+        plan = None if highlight is None else plan_of(self.program, parse_highlight(highlight))
+        options = DrawOptions(expand=expand, highlight=highlight, plan=plan)
+        return draw(self.program, kind, options)
+
+    def form(
+        self,
+        kind: str,
+        *,
+        style: Style = "modules",
+        expand: bool = False,
+        highlight: str | None = None,
+    ) -> Form:
+        """Any kind of output (one of `targets.KINDS`) as the bytes of a file."""
+        if kind == "python":
+            return Form(self.generate(style).encode())
+        if kind in PICTURES:
+            drawing = self.draw(kind, expand=expand, highlight=highlight)
+            return Form(drawing.data, drawing.notes)
+        from fractal_dsl.emit.data import to_graphml, to_json
+
+        return Form({"json": to_json, "graphml": to_graphml}[kind](self.program).encode())
+
+    def _repr_svg_(self) -> str:
+        return self.draw("svg").data.decode()

@@ -1,0 +1,56 @@
+"""The compiler as one straight line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from fractal_dsl.diagnostics import DiagnosticError
+from fractal_dsl.diagnostics.render import render
+from fractal_dsl.driver.compilation import Compilation
+from fractal_dsl.driver.settings import fdl_values
+from fractal_dsl.driver.sources import read_source
+from fractal_dsl.passes import pipeline
+from fractal_dsl.passes.report import facts
+from fractal_dsl.semantics import elaborate, resolve
+from fractal_dsl.source import Source
+from fractal_dsl.syntax import parse
+
+__all__ = ["compile", "compile_source"]
+
+
+def compile_source(
+    source: Source, *, net: str | None = None, params: Mapping[str, object] | None = None
+) -> Compilation:
+    """Compiles one net of a file; `params` are values for its params and the net's own.
+
+    Raises DiagnosticError with everything that is wrong with the file.
+    """
+    syntax = parse(source)
+    resolved = resolve(syntax)
+    elaborated = elaborate(resolved, net, fdl_values(params or {}))
+    program = pipeline.run(elaborated.program)
+    if resolved.assertions:
+        failures = elaborated.check_assertions(facts(program))
+        if failures:
+            raise DiagnosticError(*failures)
+    return Compilation(source, program, elaborated.warnings)
+
+
+def compile(  # noqa: A001 - the word users expect
+    source_or_path: str | os.PathLike[str], *, net: str | None = None, **params: object
+) -> Compilation:
+    """Compiles a file of FDL, or its text: a string with `=` in it is text, else a path.
+
+    `params` set the file's params and the net's own (`C=5`, `classes=100`); where a file has
+    several nets, `net` names one. Raises DiagnosticError, whose notes show the messages.
+    """
+    try:
+        if isinstance(source_or_path, str) and "=" in source_or_path:
+            source = Source("<text>", source_or_path)
+        else:
+            source = read_source(source_or_path)
+        return compile_source(source, net=net, params=params)
+    except DiagnosticError as error:
+        error.add_note("\n" + render(error.diagnostics).rstrip())
+        raise

@@ -1,0 +1,131 @@
+"""What each stage of the compiler made, as text: `fractalc dump --stage NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fractal_dsl.driver.compilation import Compilation
+from fractal_dsl.driver.compile import compile_source
+from fractal_dsl.ir import text
+from fractal_dsl.ir.flat import FlatNode
+from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.semantics import resolve
+from fractal_dsl.semantics.definitions import Definition, Resolved
+from fractal_dsl.semantics.values import Value
+from fractal_dsl.source import Source
+from fractal_dsl.syntax import parse, tree
+from fractal_dsl.syntax.parser_table import lexemes_of
+from fractal_dsl.syntax.printer import print_program
+
+__all__ = ["STAGES", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A file, and which net of it with which values."""
+
+    source: Source
+    net: str | None
+    params: dict[str, Value]
+
+
+Stage: TypeAlias = Callable[[Request], str]
+
+
+def tokens(request: Request) -> str:
+    lines = []
+    for lexeme in lexemes_of(request.source):
+        line, column = request.source.location(lexeme.span.start)
+        lines.append(f"{line}:{column}\t{lexeme.type}\t{lexeme.text!r}")
+    return "\n".join(lines)
+
+
+def syntax(request: Request) -> str:
+    return print_program(parse(request.source))
+
+
+def resolved(request: Request) -> str:
+    """Each rule of the file with its cases, its recursion and what it takes implicitly."""
+    found = resolve(parse(request.source))
+    lines: list[str] = []
+    for definition in found.names.values():
+        if not definition.from_prelude:
+            lines += rule_lines(found, definition)
+    for name, param in found.params.items():
+        lines.append(f"param {name} = {one_line(param.value)}")
+    for net in found.nets:
+        lines.append(f"net {net.name or ''}".rstrip())
+    return "\n".join(lines)
+
+
+def rule_lines(found: Resolved, definition: Definition) -> Iterator[str]:
+    marks = []
+    if definition.group is not None:
+        marks.append(f"recurs in group {definition.group}")
+    implicit = sorted(found.implicits[definition])
+    if implicit:
+        marks.append(f"implicit {', '.join(implicit)}")
+    yield f"rule {definition.name}" + (f": {'; '.join(marks)}" if marks else "")
+    for equation in definition.equations:
+        yield f"  {' '.join(equation.head.text.split())} = {one_line(equation.body)}"
+
+
+def one_line(expression: tree.Expression) -> str:
+    return " ".join(expression.span.text.split())
+
+
+def ir(request: Request) -> str:
+    return text.print_program(compiled(request).program)
+
+
+def flat(request: Request) -> str:
+    """One line a node of the flat DAG: number, operator, inputs, shape, state-dict key."""
+    program = flatten(compiled(request).program)
+    lines = [flat_line(at, node) for at, node in enumerate(program.nodes)]
+    return "\n".join([*lines, f"return %{program.output}"])
+
+
+def flat_line(at: int, node: FlatNode) -> str:
+    if node.join is not None:
+        what, inputs = f"join {node.join}", tuple(operand.source for operand in node.operands)
+    elif node.attributes is None:
+        what, inputs = "input", ()
+    else:
+        what, inputs = text.print_attributes(node.attributes), node.inputs
+    sources = "".join(f" %{one}" for one in inputs)
+    key = f"  {node.key}" if node.key else ""
+    return f"%{at} = {what}{sources} : {node.shape}{key}"
+
+
+def report(request: Request) -> str:
+    import json
+
+    from fractal_dsl.driver.facts import report_data
+
+    return json.dumps(report_data(compiled(request)), indent=2)
+
+
+def python(request: Request) -> str:
+    return compiled(request).source
+
+
+def dot(request: Request) -> str:
+    return compiled(request).draw("dot").data.decode()
+
+
+def compiled(request: Request) -> Compilation:
+    return compile_source(request.source, net=request.net, params=request.params)
+
+
+STAGES: dict[str, Stage] = {
+    "tokens": tokens,
+    "syntax": syntax,
+    "resolved": resolved,
+    "ir": ir,
+    "flat": flat,
+    "report": report,
+    "python": python,
+    "dot": dot,
+}

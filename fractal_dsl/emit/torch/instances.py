@@ -1,0 +1,232 @@
+"""Every distinct use of a graph, and what makes two of them one class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple, TypeAlias
+
+from fractal_dsl.emit.torch.bundles import fold_bundles
+from fractal_dsl.emit.torch.loops import fold_loops
+from fractal_dsl.emit.torch.record import record
+from fractal_dsl.emit.torch.tape import (
+    Body,
+    Each,
+    Formula,
+    Invoke,
+    Layer,
+    Loop,
+    Meet,
+    Open,
+    Part,
+    Path,
+    Turn,
+    Unpack,
+)
+from fractal_dsl.emit.torch.uses import facts_of, inputs_of, mark_inplace, operator_of, outputs_of
+from fractal_dsl.ir.columns import ColumnTable
+from fractal_dsl.ir.graph import Call, Join, Program
+
+__all__ = ["Instance", "Tapes", "walk"]
+
+
+class Instance(NamedTuple):
+    """A graph in a context of columns: what has numbers of its own."""
+
+    graph: int
+    context: int
+
+
+def walk(body: Body) -> Iterator[Part]:
+    """All operations of `body` in order, those of loops after the loop itself."""
+    waiting: list[Part] = list(reversed(body.operations))
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, Loop):
+            waiting.extend(reversed(part.body.operations))
+
+
+@dataclass(eq=False)
+class Tapes:
+    """The folded tapes of a program's graphs; `steered` graphs take part in a plan.
+
+    Only graphs that get a class have a tape: the bodies of inline repeats do not.
+    """
+
+    program: Program
+    columns: ColumnTable | None
+    steered: list[bool] = field(default_factory=list)
+    bodies: dict[int, Body] = field(default_factory=dict)
+    forms: dict[int, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for graph in self.program.graphs:
+            joins = any(isinstance(node, Join) for node in graph.nodes)
+            calls = any(isinstance(n, Call) and self.steered[n.callee] for n in graph.nodes)
+            self.steered.append(self.columns is not None and (joins or calls or graph.is_open))
+
+    def body(self, graph: int) -> Body:
+        if graph not in self.bodies:
+            body = record(self.program, graph)
+            fresh = count(1_000_000)
+            waiting = [body]
+            while waiting:
+                inner = waiting.pop()
+                mark_inplace(inner)
+                fold_bundles(inner, fresh, self.signature)
+                fold_loops(inner, fresh, self.signature)
+                waiting.extend(p.body for p in inner.operations if isinstance(p, Loop))
+            name_joins(body)
+            self.bodies[graph] = body
+        return self.bodies[graph]
+
+    def signature(self, part: Part) -> tuple[object, ...]:
+        """What one line of code does, numbers and the classes it calls aside."""
+        match part:
+            case Layer():
+                operator = operator_of(part.members[0]).attributes.operator
+                facts = tuple(facts_of(self.program, part.members[0]).items())
+                return ("layer", operator, facts, part.inplace)
+            case Formula():
+                attributes = operator_of(part.members[0]).attributes
+                facts = tuple(facts_of(self.program, part.members[0]).items())
+                return ("formula", attributes, facts, len(part.inputs))
+            case Invoke() | Open():
+                node = part.members[0].node
+                assert isinstance(node, Call)
+                width = len(part.outputs if isinstance(part, Invoke) else part.ports)
+                return (type(part).__name__, self.steered[node.callee], width)
+            case Meet():
+                return ("meet", len(part.items))
+            case _:
+                return (type(part).__name__, id(part))
+
+    def instances(self) -> list[Instance]:
+        """All that gets a class, callees before callers, the entry last."""
+        start = Instance(self.program.entry, self.columns.start if self.columns else 0)
+        found = {start}
+        waiting = [start]
+        while waiting:
+            instance = waiting.pop()
+            for part in walk(self.body(instance.graph)):
+                fresh = set(self.callees(instance, part)) - found
+                found |= fresh
+                waiting.extend(fresh)
+        return sorted(found)
+
+    def callees(self, instance: Instance, part: Part) -> list[Instance]:
+        """What each member of a call calls, in the context of its caller."""
+        stages: Sequence[Part] = part.stages if isinstance(part, Each) else (part,)
+        return [
+            Instance(member.node.callee, self.context(instance, (*member.route, member.at)))
+            for stage in stages
+            if isinstance(stage, Invoke | Open)
+            for member in stage.members
+            if isinstance(member.node, Call)
+        ]
+
+    def context(self, instance: Instance, route: Sequence[int]) -> int:
+        """The context behind a chain of calls that begins in the instance's graph."""
+        graph, context = instance
+        for at in route:
+            node = self.program.graphs[graph].nodes[at]
+            assert isinstance(node, Call)
+            if self.columns is not None:
+                context = self.columns.enter[graph, context, at]
+            graph = node.callee
+        return context
+
+    def form(self, graph: int) -> object:
+        """The structure of a graph: all but numbers, the classes it calls, and arities."""
+        if graph not in self.forms:
+            body = self.body(graph)
+            self.forms[graph] = (
+                self.program.graphs[graph].is_open,
+                self.steered[graph],
+                _Form(self).of(body),
+            )
+        return self.forms[graph]
+
+
+def name_joins(body: Body) -> None:
+    number = 0
+    waiting: list[tuple[Part, tuple[Turn, ...]]] = [(p, ()) for p in reversed(body.operations)]
+    while waiting:
+        part, turns = waiting.pop()
+        if isinstance(part, Meet):
+            number += 1
+            part.path = Path("join" if number == 1 else f"join_{number}", turns)
+        elif isinstance(part, Loop):
+            inner = (*turns, part.turns)
+            waiting.extend((p, inner) for p in reversed(part.body.operations))
+
+
+Numbering: TypeAlias = "dict[int, int]"
+
+
+class _Form:
+    """Values and loops renumbered in order of appearance, so that like tapes are equal."""
+
+    def __init__(self, tapes: Tapes) -> None:
+        self.tapes = tapes
+        self.values: Numbering = {}
+        self.loops: Numbering = {}
+
+    def value(self, value: int) -> int:
+        return self.values.setdefault(value, len(self.values))
+
+    def of(self, body: Body) -> object:
+        inputs = tuple(map(self.value, body.inputs))
+        parts = tuple(self.part(part) for part in body.operations)
+        return (inputs, parts, self.items(body.outputs))
+
+    def items(self, items: Sequence[tuple[int, bool]]) -> object:
+        return tuple((self.value(value), spread) for value, spread in items)
+
+    def path(self, path: Path) -> object:
+        indices = tuple(
+            index if isinstance(index, int)
+            else (self.loops.setdefault(index.loop, len(self.loops)), index.first)
+            for index in path.indices
+        )  # fmt: skip
+        return (path.name, indices)
+
+    def part(self, part: Part) -> object:
+        reads = tuple(map(self.value, inputs_of(part)))
+        shape: object = None
+        match part:
+            case Each():
+                stages = tuple((self.tapes.signature(s), self.path(s.path)) for s in part.stages)
+                return (reads, "each", stages, self.members(part), self.value(part.result))
+            case Open():
+                signature = self.tapes.signature(part)[:2]
+                shape = (signature, self.path(part.path), len(part.members))
+                return (reads, shape, self.value(part.result))
+            case Meet():
+                spreads = sum(item.spread for item in part.items)
+                widths = tuple(len(m.node.inputs) for m in part.members) if spreads > 1 else ()
+                shape = ("meet", self.items(part.items), self.path(part.path), widths)
+            case Loop():
+                counted = all(len(getattr(p, "members", ())) > 1 for p in part.body.operations)
+                turns = part.turns.count if counted else None
+                loop = self.loops.setdefault(part.turns.loop, len(self.loops))
+                shape = ("loop", loop, turns, self.of(part.body))
+            case Unpack():
+                shape = ("unpack", len(part.results))
+            case Layer() | Invoke():
+                shape = (self.tapes.signature(part), self.path(part.path), len(part.members))
+            case Formula():
+                shape = (self.tapes.signature(part), len(part.members))
+        return (reads, shape, tuple(map(self.value, outputs_of(part))))
+
+    def members(self, part: Each) -> object:
+        """Operands that are treated all the same need not be counted."""
+        numbers = [
+            tuple(operator_of(m).attributes for m in stage.members)
+            for stage in part.stages
+            if isinstance(stage, Layer)
+        ]
+        alike = all(len(set(row)) == 1 for row in numbers) and len(numbers) == len(part.stages)
+        return None if alike else len(part.stages[0].members)

@@ -1,0 +1,169 @@
+"""From a graph to its tape: inline repeats opened, one operation for each node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from fractal_dsl.emit.torch.operators import ENTRIES
+from fractal_dsl.emit.torch.tape import (
+    Body,
+    Formula,
+    Index,
+    Invoke,
+    Item,
+    Layer,
+    Loop,
+    Meet,
+    Member,
+    Open,
+    Part,
+    Path,
+    Turn,
+)
+from fractal_dsl.ir.flatten import segment_of
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Program, Ref
+
+__all__ = ["record"]
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A graph being recorded: the class's own, or an inline call on the way in it."""
+
+    graph: int
+    operations: list[Part]
+    arguments: tuple[int, ...]
+    indices: tuple[Index, ...] = ()
+    route: tuple[int, ...] = ()
+    turns: Turn | None = None
+    values: list[tuple[int, ...]] = field(default_factory=list)
+
+
+def record(program: Program, graph: int) -> Body:
+    """The tape of one graph; bundles are not folded yet, and no join has a path."""
+    return _Recorder(program).run(graph)
+
+
+class _Recorder:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.count = 0
+        self.loops = 0
+
+    def fresh(self, count: int) -> tuple[int, ...]:
+        self.count += count
+        return tuple(range(self.count - count, self.count))
+
+    def run(self, graph: int) -> Body:
+        inputs = self.fresh(len(self.program.graphs[graph].inputs))
+        top = _Frame(graph, [], inputs)
+        stack = [top]
+        while stack:
+            frame = stack[-1]
+            nodes = self.program.graphs[frame.graph].nodes
+            if len(frame.values) < len(nodes):
+                self.step(frame, stack)
+            elif len(stack) > 1:
+                self.leave(stack.pop(), stack[-1])
+            else:
+                stack.pop()
+        return Body(inputs, top.operations, self.items(top))
+
+    def items(self, frame: _Frame) -> tuple[Item, ...]:
+        graph = self.program.graphs[frame.graph]
+        return tuple(Item(read(frame, operand.source)) for operand in graph.outputs)
+
+    def step(self, frame: _Frame, stack: list[_Frame]) -> None:
+        at = len(frame.values)
+        node = self.program.graphs[frame.graph].nodes[at]
+        match node:
+            case Input():
+                frame.values.append((frame.arguments[at],))
+            case Apply():
+                frame.values.append(self.apply(frame, node))
+            case Join():
+                items = tuple(Item(read(frame, ref)) for ref in node.inputs)
+                (result,) = self.fresh(1)
+                member = Member(frame.graph, at, node, frame.route)
+                frame.operations.append(Meet((member,), Path("join"), items, result))
+                frame.values.append((result,))
+            case Call(inline=True):
+                stack.append(self.enter(frame, node))
+            case Call():
+                frame.values.append(self.call(frame, node))
+            case _:
+                assert_never(node)
+
+    def apply(self, frame: _Frame, node: Apply) -> tuple[int, ...]:
+        member = Member(frame.graph, len(frame.values), node, frame.route)
+        inputs = tuple(read(frame, ref) for ref in node.inputs)
+        (result,) = self.fresh(1)
+        if ENTRIES[node.attributes.operator].formula:
+            frame.operations.append(Formula((member,), inputs, result))
+        else:
+            path = path_of(node, frame.indices)
+            frame.operations.append(Layer((member,), path, inputs, result))
+        return (result,)
+
+    def call(self, frame: _Frame, node: Call) -> tuple[int, ...]:
+        member = Member(frame.graph, len(frame.values), node, frame.route)
+        inputs = tuple(read(frame, ref) for ref in node.inputs)
+        path = path_of(node, frame.indices)
+        if node.count > 1:
+            return self.repeat(frame, member, path, inputs[0], node)
+        callee = self.program.graphs[node.callee]
+        (result,) = self.fresh(1)
+        outputs = self.fresh(len(callee.outputs)) if len(callee.outputs) > 1 else (result,)
+        if callee.is_open:
+            frame.operations.append(Open((member,), path, inputs, result, outputs))
+        else:
+            frame.operations.append(Invoke((member,), path, inputs, result, outputs))
+        return outputs
+
+    def repeat(
+        self, frame: _Frame, member: Member, path: Path, source: int, node: Call
+    ) -> tuple[int, ...]:
+        turns = self.turns(node)
+        carried, result, after = self.fresh(3)
+        inside = Path(path.name, (*path.indices, turns))
+        call = Invoke((member,), inside, (carried,), result, (result,))
+        body = Body((carried,), [call], (Item(result),))
+        frame.operations.append(Loop(turns, body, source, after))
+        return (after,)
+
+    def turns(self, node: Call) -> Turn:
+        self.loops += 1
+        return Turn(self.loops, node.first, node.count)
+
+    def enter(self, frame: _Frame, node: Call) -> _Frame:
+        """The body of an inline call; a single copy needs no loop."""
+        inputs = tuple(read(frame, ref) for ref in node.inputs)
+        indices = (*frame.indices, *segment_of(node).indices)
+        route = (*frame.route, len(frame.values))
+        if node.count == 1:
+            return _Frame(
+                node.callee, frame.operations, inputs, (*indices, node.first), route
+            )
+        turns = self.turns(node)
+        return _Frame(node.callee, [], self.fresh(1), (*indices, turns), route, turns)
+
+    def leave(self, frame: _Frame, caller: _Frame) -> None:
+        items = self.items(frame)
+        if frame.turns is None:
+            caller.values.append(tuple(item.value for item in items))
+            return
+        node = self.program.graphs[caller.graph].nodes[len(caller.values)]
+        body = Body(frame.arguments, frame.operations, items)
+        (result,) = self.fresh(1)
+        caller.operations.append(Loop(frame.turns, body, read(caller, node.inputs[0]), result))
+        caller.values.append((result,))
+
+
+def read(frame: _Frame, ref: Ref) -> int:
+    return frame.values[ref.node][ref.port]
+
+
+def path_of(node: Apply | Call, outer: tuple[Index, ...]) -> Path:
+    name, indices = segment_of(node)
+    return Path(name, (*outer, *indices))

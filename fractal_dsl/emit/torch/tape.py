@@ -1,0 +1,159 @@
+"""What a class does, in order: a graph with its inline repeats opened, values numbered.
+
+Values are numbers. A value is a tensor, or, where a call leaves a join open, the list of
+its operands (a *bundle*).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from fractal_dsl.ir.graph import Apply, Call, Join
+
+__all__ = [
+    "Body",
+    "Each",
+    "Formula",
+    "Index",
+    "Invoke",
+    "Item",
+    "Layer",
+    "Loop",
+    "Meet",
+    "Member",
+    "Open",
+    "Part",
+    "Path",
+    "Turn",
+    "Unpack",
+]
+
+
+class Turn(NamedTuple):
+    """An index that counts the turns of a loop, from `first`."""
+
+    loop: int
+    first: int
+    count: int
+
+
+Index: TypeAlias = "int | Turn"
+
+
+class Path(NamedTuple):
+    """Where a module hangs: `self.block[0]`, `self.layer[turn]`."""
+
+    name: str
+    indices: tuple[Index, ...] = ()
+
+
+class Member(NamedTuple):
+    """A node of a graph; `route` are the inline calls that lead there from the class's own."""
+
+    graph: int
+    at: int
+    node: Apply | Call | Join
+    route: tuple[int, ...] = ()
+
+
+class Item(NamedTuple):
+    """An operand of a join as written: one value, or all operands of a bundle."""
+
+    value: int
+    spread: bool = False
+
+
+@dataclass(slots=True)
+class Layer:
+    """An operator that is a module: `x = self.conv2d(x)`."""
+
+    members: tuple[Member, ...]
+    path: Path
+    inputs: tuple[int, ...]
+    result: int
+    inplace: bool = False
+
+
+@dataclass(slots=True)
+class Formula:
+    """An operator that is an expression: `x = x + h`."""
+
+    members: tuple[Member, ...]
+    inputs: tuple[int, ...]
+    result: int
+
+
+@dataclass(slots=True)
+class Invoke:
+    """A call to a closed graph: `x = self.block(x)`. `results` has several for a list."""
+
+    members: tuple[Member, ...]
+    path: Path
+    inputs: tuple[int, ...]
+    result: int
+    outputs: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Open:
+    """A call to an open graph; `result` is the bundle of the values `ports`."""
+
+    members: tuple[Member, ...]
+    path: Path
+    inputs: tuple[int, ...]
+    result: int
+    ports: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Each:
+    """The same network on every operand of bundle `source`.
+
+    `stages` are its layers and calls in order, each with a member for each operand; the last
+    index of their paths counts the operands.
+    """
+
+    stages: tuple[Layer | Invoke, ...]
+    source: int
+    result: int
+
+
+@dataclass(slots=True)
+class Unpack:
+    """The operands of a bundle as values of their own."""
+
+    source: int
+    results: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Meet:
+    """A join: the mean of its live items. `number` counts the joins of the class."""
+
+    members: tuple[Member, ...]
+    path: Path
+    items: tuple[Item, ...]
+    result: int
+
+
+@dataclass(slots=True)
+class Loop:
+    """`body` again and again, on what it gave before; `turns` is its place in paths."""
+
+    turns: Turn
+    body: Body
+    source: int
+    result: int
+
+
+Part: TypeAlias = Layer | Formula | Invoke | Open | Each | Unpack | Meet | Loop
+
+
+@dataclass(slots=True)
+class Body:
+    """Operations in order, from the values `inputs` to `outputs`."""
+
+    inputs: tuple[int, ...]
+    operations: list[Part]
+    outputs: tuple[Item, ...]

@@ -1,0 +1,94 @@
+"""Who makes and who reads the values of a tape."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple, assert_never
+
+from fractal_dsl.emit.torch.operators import ENTRIES, Fact
+from fractal_dsl.emit.torch.tape import (
+    Body,
+    Each,
+    Formula,
+    Invoke,
+    Layer,
+    Loop,
+    Meet,
+    Member,
+    Open,
+    Part,
+    Unpack,
+)
+from fractal_dsl.ir.graph import Apply, Program
+
+__all__ = ["Use", "facts_of", "inputs_of", "mark_inplace", "operator_of", "outputs_of", "uses_of"]
+
+
+class Use(NamedTuple):
+    """Who reads a value: an operation, or None for the body's own outputs, and where."""
+
+    part: Part | None
+    position: int
+
+
+def inputs_of(part: Part) -> tuple[int, ...]:
+    """Values that `part` reads."""
+    match part:
+        case Layer() | Formula() | Invoke() | Open():
+            return part.inputs
+        case Meet():
+            return tuple(item.value for item in part.items)
+        case Each() | Unpack() | Loop():
+            return (part.source,)
+        case _:
+            assert_never(part)
+
+
+def outputs_of(part: Part) -> tuple[int, ...]:
+    """Values that `part` makes."""
+    match part:
+        case Invoke():
+            return part.outputs
+        case Unpack():
+            return part.results
+        case _:
+            return (part.result,)
+
+
+def uses_of(body: Body) -> dict[int, list[Use]]:
+    """Every reading of every value of `body`, in order."""
+    uses: dict[int, list[Use]] = defaultdict(list)
+    for part in body.operations:
+        for position, value in enumerate(inputs_of(part)):
+            uses[value].append(Use(part, position))
+    for position, item in enumerate(body.outputs):
+        uses[item.value].append(Use(None, position))
+    return uses
+
+
+def operator_of(member: Member) -> Apply:
+    assert isinstance(member.node, Apply)
+    return member.node
+
+
+def facts_of(program: Program, member: Member) -> dict[str, Fact]:
+    """What decides how the operator is written; see `operators`."""
+    node = operator_of(member)
+    graph = program.graphs[member.graph]
+    shapes = [graph.shape_of(ref) for ref in node.inputs]
+    return ENTRIES[node.attributes.operator].facts(node.attributes, shapes)
+
+
+def mark_inplace(body: Body) -> None:
+    """Let a ReLU overwrite the output of a batch norm that nothing else reads."""
+    uses = uses_of(body)
+    normed = {
+        part.result
+        for part in body.operations
+        if isinstance(part, Layer)
+        and operator_of(part.members[0]).attributes.operator == "batch_norm"
+        and len(uses[part.result]) == 1
+    }
+    for part in body.operations:
+        if isinstance(part, Layer) and part.inputs[0] in normed:
+            part.inplace = operator_of(part.members[0]).attributes.operator in ("relu", "relu6")
