@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic
+from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.driver.sources import digest
 from fractal_dsl.driver.targets import PICTURES
 from fractal_dsl.ir.graph import Program
@@ -62,6 +63,7 @@ class Compilation:
         """The generated module in either style; both have the same state-dict keys."""
         from fractal_dsl.emit.torch import emit_module
 
+        check_expansion(self.program)
         return emit_module(
             self.program,
             style=style,
@@ -80,6 +82,7 @@ class Compilation:
         """The whole net as one flat DAG; an edge's key is the input's position."""
         from fractal_dsl.ir.flatten import flat_networkx, flatten
 
+        check_expansion(self.program)
         return flat_networkx(flatten(self.program))
 
     def draw(
@@ -109,6 +112,8 @@ class Compilation:
             return Form(drawing.data, drawing.notes)
         from fractal_dsl.emit.data import to_graphml, to_json
 
+        if kind == "graphml":
+            check_expansion(self.program)
         return Form({"json": to_json, "graphml": to_graphml}[kind](self.program).encode())
 
     def _repr_svg_(self) -> str:

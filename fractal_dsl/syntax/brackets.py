@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractal_dsl.diagnostics import Diagnostic, Edit, Help, Label
 from fractal_dsl.source import Span
-from fractal_dsl.syntax.lexemes import Lexeme
+from fractal_dsl.syntax.lexemes import OPERATORS, Lexeme
 
 __all__ = ["closes_nothing", "never_closed"]
 
@@ -53,14 +53,20 @@ def never_closed(
     elif joins and not others:
         labels.append(Label(inside[joins[0]].span, "the join begins here"))
         place, help_text = _end_of(inside[joins[0] - 1]), "close it before the join"
+    if last.type in OPERATORS or last is opener:
+        return _fault(opener, labels, Help(help_text))
     text = f"\n{closing}" if opener.type == "OPEN_CURLY" and not others else closing
+    return _fault(opener, labels, Help(help_text, Edit(place, text)))
+
+
+def _fault(opener: Lexeme, labels: list[Label], way_out: Help) -> Diagnostic:
     return Diagnostic(
         "F0102",
         f"this {_WORDS[opener.type]} is never closed",
         opener.span,
         "opened here",
         labels=tuple(labels),
-        helps=(Help(help_text, Edit(place, text)),),
+        helps=(way_out,),
     )
 
 

@@ -113,13 +113,15 @@ def _conditional_after(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     """`a if c else b`"""
     if _kind(lexemes, at) != "IF" or at == 0 or lexemes[at - 1].type in OPERATORS:
         return None
-    if not any(one.type == "ELSE" for one in lexemes[at:]):
+    if lexemes[at - 1].type in {"NEWLINE", *OPENERS} or any(
+        one.type == "FOR" for one in lexemes[:at]
+    ):
         return None
     return Diagnostic(
         "F0101",
         "unexpected `if` after an expression",
         lexemes[at].span,
-        "the condition comes first",
+        "a condition comes first",
         helps=(Help("write `if c then a else b`"),),
     )
 
@@ -198,6 +200,19 @@ def _composed_by_letter(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     )
 
 
+def _several_inputs(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
+    """`wiring(a, b)`"""
+    if _kind(lexemes, at) != "COMMA" or _kind(lexemes, at - 3) != "WIRING":
+        return None
+    return Diagnostic(
+        "F0101",
+        "a wiring has one input",
+        lexemes[at].span,
+        "expected `)`",
+        helps=(Help("a list that comes in is unpacked: `wiring([a, b]) { ... }`"),),
+    )
+
+
 def _chained_comparison(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     """`0 < n < 5`"""
     depth, earlier = 0, None
@@ -238,5 +253,6 @@ _HABITS: tuple[_Habit, ...] = (
     _spaced_join,
     _slashes,
     _composed_by_letter,
+    _several_inputs,
     _chained_comparison,
 )

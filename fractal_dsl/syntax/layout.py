@@ -139,6 +139,8 @@ class _Scan:
             if self.lexemes[at].type != "NEWLINE" or at + 1 >= stop:
                 continue
             last, following = self.lexemes[at - 1], self.lexemes[at + 1]
+            if following.type == "RETURN" and not in_curly:
+                return at
             if last.type in OPENERS or not ends_line(last, following):
                 continue
             if not in_curly or self._column(at + 1) <= margin:

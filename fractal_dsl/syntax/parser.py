@@ -15,6 +15,7 @@ from fractal_dsl.syntax.limits import check_characters, check_nesting, check_siz
 from fractal_dsl.syntax.mistakes import run_on, unexpected
 from fractal_dsl.syntax.parser_table import StatementParser, lexemes_of
 from fractal_dsl.syntax.spelling import misspelt
+from fractal_dsl.syntax.stuck import is_inside
 
 __all__ = ["parse"]
 
@@ -50,12 +51,12 @@ def _read(statement: Statement, statements: list[tree.Statement], faults: list[D
             statements.append(_parsed(statement))
         except DiagnosticError as error:
             faults.extend(error.diagnostics)
-        except _RunOn as error:
+        except _RunOnError as error:
             faults.append(error.diagnostic)
             rest = Statement(statement.lexemes[error.at :], "", None)
 
 
-class _RunOn(Exception):
+class _RunOnError(Exception):
     """A statement that ends in an operator, and so took in the one that begins at `at`."""
 
     def __init__(self, diagnostic: Diagnostic, at: int) -> None:
@@ -83,7 +84,9 @@ def _stuck(lexemes: list[Lexeme], at: int, parser: StatementParser) -> Exception
     following = run_on(lexemes, at)
     if following is None:
         return DiagnosticError(unexpected(lexemes, at, parser.expected))
-    return _RunOn(unexpected(lexemes[:following], following, frozenset({"NUMBER"})), following)
+    before = lexemes[:following]
+    fault = unexpected(before, following, frozenset({"NUMBER"}))
+    return DiagnosticError(fault) if is_inside(before) else _RunOnError(fault, following)
 
 
 def _end(lexemes: list[Lexeme]) -> Span:

@@ -11,6 +11,9 @@ from fractal_dsl.syntax.text import number_fault, string_fault
 
 __all__ = ["misspelt"]
 
+_QUOTES = "“”„«‘’‚'`´"
+_QUOTES_HELP = 'strings stand in `"`'
+
 # What to write instead, and in which words to say so.
 _LOOKALIKES = {
     **dict.fromkeys("→⟶⇒⟹➔➜↦▷⟫»≫", (">>", "series is written `>>`")),
@@ -18,7 +21,7 @@ _LOOKALIKES = {
     **dict.fromkeys("⨁⊞", ("(+)", "the join is written `(+)` or `⊕`")),
     **dict.fromkeys("×✕⊗⊙∗", ("*", "a product is written `*`")),
     **dict.fromkeys("−–—‐‑", ("-", "a minus is written `-`")),
-    **dict.fromkeys("“”„«‘’‚'`´", ('"', 'strings stand in `"`')),
+    **dict.fromkeys(_QUOTES, ('"', _QUOTES_HELP)),
     **dict.fromkeys("…‥", ("..", "a range is written `..`")),
     **dict.fromkeys("∧&", ("and", "the word is `and`")),
     **dict.fromkeys("∨|", ("or", "the word is `or`")),
@@ -140,12 +143,45 @@ def _unknown(lexemes: list[Lexeme], at: int) -> Diagnostic:
         return _illegal(both, Help("series is written `>>`", Edit(both, ">>")))
     if following and char == ":" and following.type == "DEFINE" and _touch(lexeme, following):
         return _illegal(span, Help("a definition takes `=` alone", Edit(span, "")))
+    if char in _QUOTES and (closing := _closing_quote(lexemes, at)) is not None:
+        whole = span.to(closing.span)
+        return _illegal(span, Help(_QUOTES_HELP, Edit(whole, f'"{whole.text[1:-1]}"')))
     if char in _LOOKALIKES:
         text, words = _LOOKALIKES[char]
         return _illegal(span, Help(words, Edit(span, text)))
     if char in _NO_EDIT:
         return _illegal(span, Help(_NO_EDIT[char]))
+    if _plain(char) and not char.isspace() and char not in _SUPERSCRIPTS:
+        span = _plain_run(lexemes, at)
+        plain = _plain(span.text)
+        return _illegal(span, Help(f"write the plain `{plain}`", Edit(span, plain)))
     return _illegal(span, *_by_its_nature(char, span))
+
+
+def _closing_quote(lexemes: list[Lexeme], at: int) -> Lexeme | None:
+    """The quote that closes the one at this place, on the same line."""
+    for lexeme in lexemes[at + 1 :]:
+        if lexeme.type == "NEWLINE" or "\n" in lexemes[at].span.to(lexeme.span).text:
+            return None
+        if lexeme.text in _QUOTES:
+            return lexeme
+    return None
+
+
+def _plain_run(lexemes: list[Lexeme], at: int) -> Span:
+    """The unknown lexemes from this place on that touch and stand for plain ones."""
+    span = lexemes[at].span
+    for lexeme in lexemes[at + 1 :]:
+        if lexeme.type != "UNKNOWN" or lexeme.span.start != span.end or not _plain(lexeme.text):
+            break
+        span = span.to(lexeme.span)
+    return span
+
+
+def _plain(text: str) -> str:
+    """The ASCII that a wide or fancy text stands for; empty if there is none."""
+    plain = unicodedata.normalize("NFKC", text)
+    return plain if plain != text and plain.isascii() and plain.isprintable() else ""
 
 
 def _by_its_nature(char: str, span: Span) -> tuple[Help, ...]:
@@ -155,9 +191,6 @@ def _by_its_nature(char: str, span: Span) -> tuple[Help, ...]:
         return (Help(f"a power is written `{power}`", Edit(span, power)),)
     if char.isspace():
         return (Help("write a plain space", Edit(span, " ")),)
-    plain = unicodedata.normalize("NFKC", char)
-    if plain != char and plain.isascii() and plain.isprintable():
-        return (Help(f"write the plain `{plain}`", Edit(span, plain)),)
     if char.isalnum():
         return (Help("names are made of the letters a to z, A to Z, digits and `_`"),)
     return ()

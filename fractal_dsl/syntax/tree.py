@@ -284,7 +284,7 @@ class LiteralPattern(Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SuccessorPattern(Node):
-    """`f(C+1)`: matches integers of at least `offset + 1` when a smaller case exists, binds name."""
+    """`f(C+1)`: matches integers of at least `offset + 1` if a smaller case exists, binds name."""
 
     name: str
     offset: int

@@ -44,9 +44,12 @@ def arrange(sheet: Sheet, layered: Layered) -> Placement:
     sizes = Sizes.of(sheet)
     ported = with_ports(sheet)
     arranger = _Arranger(ported.sheet, sizes, layered)
+    knots = arranger.knots()
+    if None in knots:
+        return layered(sheet, sizes, range(len(sheet.items)), range(len(sheet.links)))
     cuts = arranger.cuts()
-    if cuts:
-        ported = with_ports(sheet, cuts)
+    if cuts or knots:
+        ported = with_ports(sheet, cuts, knots)
         arranger = _Arranger(ported.sheet, sizes, layered)
     whole = arranger.run()
     count = len(sheet.items)
@@ -64,23 +67,33 @@ class _Arranger:
         self.sheet = sheet
         self.sizes = sizes
         self.layered = layered
+        self.parts = _chain(sheet) if sheet.groups else None
 
     def run(self) -> Placement:
-        parts = _chain(self.sheet) if self.sheet.groups else None
-        if parts is not None:
-            return self.stacked([self.slab(items) for items in parts])
-        items, links = range(len(self.sheet.items)), range(len(self.sheet.links))
-        branch = self.reduced(items, links)
-        if branch is None:
-            return self.layered(self.sheet, self.sizes, items, links)
-        return self.stacked([self.cut(pieces) for pieces in _segments(branch)])
+        if self.parts is not None:
+            slabs = [self.slab(items) for items in self.parts]
+        else:
+            branch = self.whole()
+            assert branch is not None
+            slabs = [self.cut(pieces) for pieces in _segments(branch)]
+        return in_strips(self.sheet, self.sizes, slabs)
+
+    def whole(self) -> Branch | None:
+        return self.reduced(range(len(self.sheet.items)), range(len(self.sheet.links)))
+
+    def knots(self) -> Collection[int | None]:
+        """Groups that are no columns; None stands for the whole sheet, if it is no chain."""
+        if self.parts is None:
+            return () if self.whole() else (None,)
+        return [
+            self.sheet.items[items[0]].group
+            for items in self.parts
+            if self.reduced(items, self.inside(items)) is None
+        ]
 
     def cuts(self) -> Collection[int]:
         """Bars after which a tall main line may be continued in the next strip."""
-        if self.sheet.groups:
-            return ()
-        items, links = range(len(self.sheet.items)), range(len(self.sheet.links))
-        branch = self.reduced(items, links)
+        branch = self.whole() if self.parts is None else None
         if branch is None or branch.measure.height <= TALL:
             return ()
         return [
@@ -90,9 +103,6 @@ class _Arranger:
             and self.sheet.items[first.item].kind.is_bar
             and isinstance(second, Fork)
         ]
-
-    def stacked(self, slabs: Sequence[Slab]) -> Placement:
-        return in_strips(self.sheet, self.sizes, slabs)
 
     def reduced(self, items: Sequence[int], links: Sequence[int]) -> Branch | None:
         """The part as a branch whose columns are of one width, if it is made of columns."""
@@ -118,14 +128,18 @@ class _Arranger:
         branch = Branch(tuple(pieces), Measure(width, height))
         return Slab(columns.place(self.sheet, branch, self.sizes), *_ends(pieces))
 
-    def slab(self, items: Sequence[int]) -> Slab:
-        """A group in its frame, or an item alone."""
-        inside = set(items)
-        links = [
+    def inside(self, items: Sequence[int]) -> list[int]:
+        """The links between some items."""
+        known = set(items)
+        return [
             at
             for at, link in enumerate(self.sheet.links)
-            if link.source in inside and link.target in inside
+            if link.source in known and link.target in known
         ]
+
+    def slab(self, items: Sequence[int]) -> Slab:
+        """A group in its frame, or an item alone."""
+        links = self.inside(items)
         branch = self.reduced(items, links)
         if branch is not None:
             inlet, outlet = _ends(branch.pieces)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from graphviz import Digraph, escape, nohtml  # type: ignore[import-untyped]
 
 from fractal_dsl.emit.diagram.figure import Figure, Key, Panel, Words
-from fractal_dsl.emit.diagram.geometry import Frame, Path, Placement, Point, Spot
+from fractal_dsl.emit.diagram.geometry import Frame, Path, Point, Spot
 from fractal_dsl.emit.diagram.labels import text_width
 from fractal_dsl.emit.diagram.sheet import Item, Link, Sheet
 from fractal_dsl.emit.diagram.theme import (
@@ -162,7 +162,7 @@ def bare_source(sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequenc
         graph.node(f"n{at}", width=_n(width / 72, 4), height=_n(height / 72, 4))
     for at in links:
         link = sheet.links[at]
-        text = {"label": literal(link.text)} if link.text else {}
+        text = {"label": literal(f"  {link.text}  ")} if link.text else {}
         graph.edge(f"n{link.source}", f"n{link.target}", id=f"e{at}", **text)
     text_: str = graph.source
     return text_

@@ -14,6 +14,7 @@ __all__ = ["Figure", "Key", "Panel", "Words", "compose"]
 
 PAD, HEAD, LINE, GUTTER = 12.0, 24.0, 11.5, 20.0
 SWATCH = 16.0
+NOWHERE = Spot(0.0, 0.0, 0.0, 0.0)
 TOLD = (Kind.CONV, Kind.DENSE, Kind.POOL, Kind.OTHER, Kind.JOIN, Kind.OPEN, Kind.CALL)
 
 
@@ -33,7 +34,7 @@ class Panel:
     lines: tuple[str, ...]
     sheet: Sheet
     placement: Placement
-    frame: Spot = Spot(0, 0, 0, 0)
+    frame: Spot = NOWHERE
     words: tuple[Words, ...] = ()
 
 

@@ -29,7 +29,10 @@ def layers(
     items: Sequence[int],
     links: Sequence[int],
 ) -> Placement:
-    """Part of `sheet` in layers. Raises `TooManyPartsError` above `most` parts, and as `Graphviz` does."""
+    """Part of `sheet` in layers.
+
+    Raises `TooManyPartsError` above `most` parts, and what `Graphviz.layout` raises.
+    """
     if len(items) > most:
         raise TooManyPartsError(len(items))
     found = graphviz.layout(bare_source(sheet, sizes, items, links))

@@ -103,13 +103,11 @@ class _Drawer:
     def unfolded(self) -> tuple[str, ...]:
         """What to say where a recursion is too large to stand in place of its call."""
         extent, limit = self.extents[self.program.entry], self.options.layered
-        if extent <= limit:
+        if extent <= limit or self.census.unfolding == self.census.empty:
             return ()
         count = f"{extent:,}" if extent < ENDLESS else "over 10^9"
-        return (
-            f"unfolded, the net has {count} parts, above the limit of {limit:,}: "
-            "the picture shows its recursion level by level",
-        )
+        text = f"unfolded, the net has {count} parts, above the limit of {limit:,}"
+        return (f"{text}: the picture shows its recursion level by level",)
 
     def alike(self) -> list[list[int]]:
         """Graphs that need a panel, those with the same drawing together, as first met."""

@@ -57,19 +57,22 @@ def _tail(path: Path, line: Path) -> Path:
     return path.then(line)
 
 
-def with_ports(sheet: Sheet, cuts: Collection[int] = ()) -> Ported:
+def with_ports(
+    sheet: Sheet, cuts: Collection[int] = (), knots: Collection[int | None] = ()
+) -> Ported:
     """Add a port after each box that feeds many, and before each box that many feed.
 
     A bar is wide enough to do without, unless it is one of `cuts` or what it feeds is a group
-    of its own.
+    of its own. Groups that are `knots` have ports only where a line comes in.
     """
     adder = _Adder(sheet)
     for item, links in enumerate(sheet.leaving()):
-        parts = not sheet.items[item].kind.is_bar or item in cuts or adder.crosses(item, links)
-        if len(links) > 1 and parts:
+        if len(links) > 1 and (
+            adder.forks(item, knots) or item in cuts or adder.crosses(item, links)
+        ):
             adder.fan_out(item, links)
     for item, links in enumerate(sheet.entering()):
-        if len(links) > 1 and not sheet.items[item].kind.is_bar:
+        if len(links) > 1 and adder.forks(item, knots):
             adder.fan_in(item, links)
     return Ported(
         Sheet(tuple(adder.items), tuple(adder.links), sheet.groups), adder.before, adder.after
@@ -87,6 +90,11 @@ class _Adder:
         """The group that all of some items belong to."""
         groups = {self.items[end].group for end in ends}
         return groups.pop() if len(groups) == 1 else None
+
+    def forks(self, item: int, knots: Collection[int | None]) -> bool:
+        """Whether an item needs a port for its own sake."""
+        known = self.items[item]
+        return not known.kind.is_bar and (known.group is None or known.group not in knots)
 
     def crosses(self, item: int, links: list[int]) -> bool:
         inner = self.group(self.links[link].target for link in links)

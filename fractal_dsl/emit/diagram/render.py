@@ -71,7 +71,7 @@ class Graphviz:
         with tempfile.TemporaryDirectory(prefix="fractalc-") as folder:
             environment = _environment(Path(folder))
             try:
-                done = subprocess.run(
+                done = subprocess.run(  # noqa: S603  (our own script, no shell)
                     [sys.executable, "-P", str(self.worker)],
                     input=json.dumps({**request, "memory": self.memory}).encode(),
                     capture_output=True,

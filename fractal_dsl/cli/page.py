@@ -1,0 +1,157 @@
+"""The page that `info` prints."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fractal_dsl.cli.histogram import histogram, spread
+from fractal_dsl.ir.graph import Sampling
+from fractal_dsl.passes.report import Report
+
+__all__ = ["page"]
+
+MOST_ROWS = 40
+
+
+def page(report: Report, sampling: Sampling | None, width: int, *, colour: bool) -> str:
+    """All of `report` as text of lines up to `width` cells."""
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour,
+        highlight=False, legacy_windows=False, color_system="standard" if colour else None,
+    )  # fmt: skip
+    with console.capture() as capture:
+        console.print(Text(report.name, style="bold"))
+        console.print(facts(report, sampling))
+        heading(console, "columns")
+        console.print(columns(report))
+        if report.paths.exact is None or report.paths.exact > 1:
+            heading(console, "path lengths in convolutions")
+            for line in lengths(report, width):
+                console.print(Text(line))
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def heading(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def facts(report: Report, sampling: Sampling | None) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 2, 0, 0))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows(report, sampling):
+        table.add_row(f"  {name}", value)
+    return table
+
+
+def rows(report: Report, sampling: Sampling | None) -> Iterator[tuple[str, str]]:
+    yield "input -> output", f"{report.input} -> {report.output}"
+    dense = report.weighted_depth
+    yield "depth", f"{grouped(report.depth)} convolutions on the longest path ({grouped(dense)} with dense layers)"
+    yield "convolutions", grouped(report.convs)
+    yield "parameters", f"{grouped(report.parameters)} ({scaled(report.parameters * 4, 1024, 'B')} in float32)"
+    yield "multiply-adds", f"{grouped(report.macs)} an image ({scaled(report.macs, 1000, '')})"
+    yield "activations", f"{scaled(report.activation_bytes, 1024, 'B')} an image in float32, all kept for training"
+    yield "joins", joins(report)
+    yield "paths", paths(report)
+    if report.receptive_field is not None:
+        yield "receptive field", receptive(report)
+    yield "drop-path", drop_path(report, sampling)
+    yield "size of the graph", f"{grouped(report.nodes)} nodes in {grouped(report.distinct_graphs)} distinct graphs"
+
+
+def joins(report: Report) -> str:
+    if not report.joins:
+        return "none"
+    each = ", ".join(f"{grouped(n)} of {arity} inputs" for arity, n in report.joins.items())
+    return f"{grouped(sum(report.joins.values()))}: {each}"
+
+
+def paths(report: Report) -> str:
+    """The exact number, or a power of ten and that it is one."""
+    exact = report.paths.exact
+    if exact is None:
+        return f"about {report.paths} (a power of ten: too many digits to print)"
+    text = str(exact)
+    if len(text) <= 60:
+        return grouped(exact)
+    return f"{text} ({len(text):,} digits)"
+
+
+def receptive(report: Report) -> str:
+    found = report.receptive_field
+    assert found is not None
+    whole = ", the whole input" if found.is_whole else ""
+    stride = "x".join(map(str, found.jump))
+    return f"{grouped(found.height)} x {grouped(found.width)} pixels{whole}, stride {stride}"
+
+
+def drop_path(report: Report, sampling: Sampling | None) -> str:
+    if sampling is None:
+        return "none: the file has no drop_path(...)"
+    rates = f"local {sampling.local:g}, global {sampling.mixture:g}, per {sampling.per}"
+    if report.expected_live is None or report.expected_live_convs is None:
+        return f"{rates}; expected live work is not known"
+    return (
+        f"{rates}; a step computes {report.expected_live:.2%} of the multiply-adds and "
+        f"{report.expected_live_convs:.2%} of the convolutions, in expectation"
+    )
+
+
+def columns(report: Report) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    for name in ("column", "depth", "convs", "parameters", "multiply-adds", "share of the whole"):
+        table.add_column(name, justify="right")
+    shown = report.columns
+    if len(shown) > MOST_ROWS:
+        shown = (*shown[: MOST_ROWS // 2], *shown[-MOST_ROWS // 2 :])
+    for before, one in zip((None, *shown), shown, strict=False):
+        if before is not None and one.column != before.column + 1:
+            table.add_row("...", *[""] * 5)
+        numbers = map(grouped, (one.column, one.depth, one.convs, one.parameters, one.macs))
+        table.add_row(*numbers, share(one.macs, report.macs))
+    return table
+
+
+def lengths(report: Report, width: int) -> Iterator[str]:
+    found = report.path_lengths
+    if found is None:
+        yield "  no path has a convolution"
+        return
+    yield f"  {spread(found)}"
+    if found.histogram is not None:
+        yield from histogram(found.histogram, width)
+    else:
+        yield "  too many lengths or paths for a histogram"
+
+
+def share(part: int, whole: int) -> str:
+    if not whole:
+        return "-"
+    return f"{part / whole:.2%}" if part * 10_000 > whole else f"{part / whole:.2e}"
+
+
+def grouped(number: int) -> str:
+    """Exact with thousands marked; a power of ten where that would fill the line."""
+    if number < 10**18:
+        return f"{number:,}"
+    text = str(number)
+    return f"{text[0]}.{text[1:4]}e{len(text) - 1}"
+
+
+def scaled(number: int, base: int, unit: str) -> str:
+    """`845.2 M`, `3.4 MiB`."""
+    infix = "i" if base == 1024 else ""
+    size, names = float(number), ["", *(f"{letter}{infix}" for letter in "KMGTPEZY")]
+    while size >= base and len(names) > 1:
+        size /= base
+        names.pop(0)
+    text = f"{size:.0f}" if names[0] == "" and size == int(size) else f"{size:.1f}"
+    return f"{text} {names[0]}{unit}".rstrip()
