@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -71,6 +72,14 @@ class UsageError(Exception):
     """The command line is wrong; the text says how."""
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """argparse's, in lines of at most 90 cells and with room for our longest command."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(shutil.get_terminal_size((80, 24)).columns - 2, 90)
+        super().__init__(prog, max_help_position=26, width=width)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, except that a mistake is an exception: only `main` ends the process."""
 
@@ -96,11 +105,13 @@ def build_parser() -> argparse.ArgumentParser:
         usage="fractalc SPEC -o OUT [-o OUT ...] [options]\n       fractalc COMMAND ...",
         description=ABOUT,
         epilog=f"{EXAMPLES}\n{STATUSES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fractalc {VERSION}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", prog="fractalc"
+    )
     add_compile(commands)
     add_info(commands)
     add_check(commands)
@@ -124,7 +135,7 @@ def add(
         help=COMMANDS[name],
         usage=usage,
         description=about,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     parser.add_argument(

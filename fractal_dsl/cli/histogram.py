@@ -69,5 +69,5 @@ def spread(found: PathLengths) -> str:
 def large(value: float) -> str:
     """A number with thousands marked, or with an exponent where that gets long."""
     if value >= 1e12:
-        return f"{value:.4g}"
+        return f"{value:.4g}".replace("e+", "e")
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

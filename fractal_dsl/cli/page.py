@@ -12,11 +12,13 @@ from rich.text import Text
 
 from fractal_dsl.cli.histogram import histogram, spread
 from fractal_dsl.ir.graph import Sampling
+from fractal_dsl.passes.paths import exact_or_power
 from fractal_dsl.passes.report import Report
 
 __all__ = ["page"]
 
 MOST_ROWS = 40
+MOST_ARITIES = 8
 
 
 def page(report: Report, sampling: Sampling | None, width: int, *, colour: bool) -> str:
@@ -54,24 +56,29 @@ def facts(report: Report, sampling: Sampling | None) -> Table:
 def rows(report: Report, sampling: Sampling | None) -> Iterator[tuple[str, str]]:
     yield "input -> output", f"{report.input} -> {report.output}"
     dense = report.weighted_depth
-    yield "depth", f"{grouped(report.depth)} convolutions on the longest path ({grouped(dense)} with dense layers)"
+    yield "depth", f"{grouped(report.depth)} convolutions ({grouped(dense)} with dense layers)"
     yield "convolutions", grouped(report.convs)
-    yield "parameters", f"{grouped(report.parameters)} ({scaled(report.parameters * 4, 1024, 'B')} in float32)"
+    size = scaled(report.parameters * 4, 1024, "B")
+    yield "parameters", f"{grouped(report.parameters)} ({size} in float32)"
     yield "multiply-adds", f"{grouped(report.macs)} an image ({scaled(report.macs, 1000, '')})"
-    yield "activations", f"{scaled(report.activation_bytes, 1024, 'B')} an image in float32, all kept for training"
+    kept = scaled(report.activation_bytes, 1024, "B")
+    yield "activations", f"{kept} an image in float32, all kept for training"
     yield "joins", joins(report)
     yield "paths", paths(report)
     if report.receptive_field is not None:
         yield "receptive field", receptive(report)
     yield "drop-path", drop_path(report, sampling)
-    yield "size of the graph", f"{grouped(report.nodes)} nodes in {grouped(report.distinct_graphs)} distinct graphs"
+    distinct = grouped(report.distinct_graphs)
+    yield "size of the graph", f"{grouped(report.nodes)} nodes in {distinct} distinct graphs"
 
 
 def joins(report: Report) -> str:
     if not report.joins:
         return "none"
-    each = ", ".join(f"{grouped(n)} of {arity} inputs" for arity, n in report.joins.items())
-    return f"{grouped(sum(report.joins.values()))}: {each}"
+    each = [f"{grouped(n)} of {arity} inputs" for arity, n in report.joins.items()]
+    if len(each) > MOST_ARITIES:
+        each[MOST_ARITIES - 2 : -1] = ["..."]
+    return f"{grouped(sum(report.joins.values()))}: {', '.join(each)}"
 
 
 def paths(report: Report) -> str:
@@ -81,7 +88,7 @@ def paths(report: Report) -> str:
         return f"about {report.paths} (a power of ten: too many digits to print)"
     text = str(exact)
     if len(text) <= 60:
-        return grouped(exact)
+        return f"{exact:,}"
     return f"{text} ({len(text):,} digits)"
 
 
@@ -107,7 +114,7 @@ def drop_path(report: Report, sampling: Sampling | None) -> str:
 
 def columns(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for name in ("column", "depth", "convs", "parameters", "multiply-adds", "share of the whole"):
+    for name in ("column", "depth", "convs", "parameters", "multiply-adds", "of the whole"):
         table.add_column(name, justify="right")
     shown = report.columns
     if len(shown) > MOST_ROWS:
@@ -139,11 +146,10 @@ def share(part: int, whole: int) -> str:
 
 
 def grouped(number: int) -> str:
-    """Exact with thousands marked; a power of ten where that would fill the line."""
-    if number < 10**18:
+    """Exact with thousands marked; to four digits where that would fill the line."""
+    if number < 10**15:
         return f"{number:,}"
-    text = str(number)
-    return f"{text[0]}.{text[1:4]}e{len(text) - 1}"
+    return f"{number:.3e}".replace("e+", "e") if number < 10**300 else exact_or_power(number)
 
 
 def scaled(number: int, base: int, unit: str) -> str:

@@ -63,8 +63,8 @@ class _Scan:
             if lexeme.type in OPENERS:
                 self.open.append(at)
                 self.waiting[lexeme.type] += 1
-            elif lexeme.type in CLOSERS and not self._close(at):
-                continue
+            elif lexeme.type in CLOSERS:
+                self._close(at)
             self.kept.append(lexeme)
         return self._unclosed() if self.open else len(self.lexemes)
 
@@ -81,8 +81,8 @@ class _Scan:
             self.kept.append(self.lexemes[at])
         return False
 
-    def _close(self, at: int) -> bool:
-        """Close a bracket; False if this closer closes nothing and is to be passed over."""
+    def _close(self, at: int) -> None:
+        """Pair a closing bracket with the last one open, or blame one of them."""
         closer = self.lexemes[at]
         wanted = CLOSERS[closer.type]
         if not self.waiting[wanted]:
@@ -90,12 +90,11 @@ class _Scan:
             self.fault = self.fault or brackets.closes_nothing(closer, opened)
             if self.open:
                 self.partner[self._pop()] = at
-            return opened is not None
+            return
         while self.lexemes[self.open[-1]].type != wanted:
             opener = self._pop()
             self.fault = self.fault or self._never_closed(opener, self._cut(opener, at))
         self.partner[self._pop()] = at
-        return True
 
     def _pop(self) -> int:
         opener = self.open.pop()

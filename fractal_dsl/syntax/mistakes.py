@@ -88,12 +88,11 @@ def _missing_operand(stuck: Stuck) -> Diagnostic | None:
         labels = (Label(last.span, "opened here"),)
         return error("these brackets hold nothing", here, "expected an expression before it",
                      labels=labels)  # fmt: skip
-    where = "in an expression" if binary else f"after {shown(last)}"
-    if last.type == "NEWLINE":
-        where = "at the beginning of a line"
     help_text = "to start another rule, begin a new line" if stuck.kind() == "DEFINE" else ""
-    labels = (Label(last.span, needs),) if binary else ()
-    return error(f"unexpected {shown(here)} {where}", here, _OPERAND, help_text, labels=labels)
+    if not binary:
+        return error(f"unexpected {shown(here)} after {shown(last)}", here, _OPERAND, help_text)
+    message = f"unexpected {shown(here)} in an expression"
+    return error(message, here, _OPERAND, help_text, labels=(Label(last.span, needs),))
 
 
 def _half_number(stuck: Stuck) -> Diagnostic | None:
@@ -178,7 +177,7 @@ def _plain(stuck: Stuck) -> Diagnostic:
     """What is left: say what stands there and what could."""
     words = [word for kind, word in _WORDS.items() if kind in stuck.expected]
     label = f"expected {' or '.join(words[:3])}" if words else ""
-    if stuck.after_operand and not stuck.expected <= {"OPEN_CURLY", "IMPORT", "AS", "IN"}:
+    if stuck.after_operand and not stuck.expected <= _WORDS.keys():
         label = f"expected an operator {_or_end(stuck)}"
     if stuck.at_end:
         return error("the statement ends too early", stuck.last, f"{label} after it".strip())

@@ -102,7 +102,7 @@ def _reserved(lexeme: Lexeme) -> Diagnostic:
 
 def missing_name(stuck: Stuck) -> Diagnostic | None:
     """Something else stands where only a name can."""
-    if not stuck.wants_name or "DEFINE" in stuck.expected:
+    if not stuck.wants_name or stuck.expected & {"DEFINE", "RETURN"}:
         return None
     after = f"`{stuck.last.text}`"
     if stuck.at_end:

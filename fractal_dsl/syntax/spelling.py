@@ -199,7 +199,7 @@ def _by_its_nature(char: str, span: Span) -> tuple[Help, ...]:
 def _illegal(span: Span, *helps: Help) -> Diagnostic:
     char = span.text
     shown = f"`{char}`" if char.isprintable() else "this character"
-    code = "" if char.isascii() else f" (U+{ord(char[0]):04X})"
+    code = "" if char.isascii() or len(char) > 1 else f" (U+{ord(char):04X})"
     return Diagnostic("F0105", f"{shown}{code} is no sign of the language", span, helps=helps)
 
 

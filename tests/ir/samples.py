@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fractal_dsl.ir.graph import (
     Apply,
     Call,
@@ -155,4 +157,54 @@ def identities() -> Program:
     return program(*graphs)
 
 
-ALL = (repeats, plain_join, each, closures, identities)
+def two_joins() -> Program:
+    """net = f(1), f(0) = id, f(n+1) = joined(a (+) (b >> c)) >> (d (+) e (+) f(n)).
+
+    Two joins of one level, of two and of three branches; `b >> c` is deeper than `a` and
+    has fewer multiply-adds.
+    """
+    small = [replace(layer(source, name), attributes=Conv2d(2, 1)) for source, name in
+             ((0, "b"), (2, "c"))]  # fmt: skip
+    base = Graph(
+        "f(0)", "f", (Input(SHAPE),), (Operand(Ref(0)),), recursion=Recursion("f", 0)
+    )  # fmt: skip
+    nodes = (
+        Input(SHAPE),
+        layer(0, "a"),
+        *small,
+        Join((branch(1, 0), branch(3, 1)), SHAPE, 2),
+        layer(4, "d"),
+        layer(4, "e"),
+        call(0, 4, "f"),
+    )
+    outputs = (branch(5, 0), branch(6, 1), branch(7, 2))
+    level = Graph("f(1)", "f", nodes, outputs, True, 3, Recursion("f", 1))
+    operands = tuple(Operand(Ref(1, port), origin=Origin(1, port)) for port in range(3))
+    return program(base, level, closed("net", call(1, 0, "f", width=3), Join(operands, SHAPE)))
+
+
+def nested() -> Program:
+    """net = f(1), f(1) = joined(g(1)) (+) conv, g(1) = a (+) b: a fractal in a fractal."""
+    inner = Graph(
+        "g(1)",
+        "g",
+        (Input(SHAPE), layer(0, "a"), layer(0, "b")),
+        (branch(1, 0), branch(2, 1)),
+        True,
+        2,
+        Recursion("g", 1),
+    )
+    operands = tuple(Operand(Ref(1, port), origin=Origin(1, port)) for port in range(2))
+    outer = Graph(
+        "f(1)",
+        "f",
+        (Input(SHAPE), call(0, 0, "g", width=2), Join(operands, SHAPE), layer(0, "conv")),
+        (branch(2, 0), branch(3, 1)),
+        True,
+        2,
+        Recursion("f", 1),
+    )
+    return program(inner, outer, closed("net", call(1, 0, "f", width=2), Join(operands, SHAPE)))
+
+
+ALL = (repeats, plain_join, each, closures, identities, two_joins, nested)

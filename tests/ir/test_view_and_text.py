@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import networkx as nx
+import pytest
 
-from fractal_dsl.ir.graph import HeadParameter, Input, Join, Operand, Ref, Sampling
+from fractal_dsl.ir.graph import Graph, HeadParameter, Input, Join, Operand, Ref, Sampling
 from fractal_dsl.ir.text import print_program
 from fractal_dsl.ir.view import networkx_view
 from tests.handmade import block_only, fractalnet
@@ -48,14 +49,14 @@ graph 4 f(2) (open, recursion f level 2)    f(C+1) = (f(C) . f(C)) (+) conv
 """
 
 
-def test_the_view_has_an_edge_for_every_input() -> None:
-    graph = block_only(4).graphs[-2]
+@pytest.mark.parametrize("graph", [block_only(4).graphs[-2], samples.each().net])
+def test_the_view_has_an_edge_for_every_input(graph: Graph) -> None:
     view = networkx_view(graph)
     assert list(view) == list(range(len(graph.nodes)))
     assert nx.is_directed_acyclic_graph(view)
-    found = {(s, t, key, port) for s, t, key, port in view.edges(keys=True, data="port")}
+    found = {(s, t, key): data["port"] for s, t, key, data in view.edges(keys=True, data=True)}
     assert found == {
-        (ref.node, at, position, ref.port)
+        (ref.node, at, position): ref.port
         for at, node in enumerate(graph.nodes)
         for position, ref in enumerate(node.inputs)
     }

@@ -112,6 +112,36 @@ def test_a_closure_takes_the_branch_of_its_own_level() -> None:
     assert [convs(flat, column.nodes) for column in found] == [0, 2, 4]
 
 
+def test_a_join_with_fewer_branches_takes_its_last() -> None:
+    flat = flatten(samples.two_joins())
+    assert column_count(flat) == 3
+    assert [(column.branches, column.depth) for column in call_columns(flat, 0)] == [
+        ((2,), 2), ((0,), 2), ((1,), 3),
+    ]  # fmt: skip
+    live = live_nodes(flat, column_plan(flat, 1))
+    assert [flat.nodes[at].key for at in sorted(live)] == ["", "f.b", "f.c", "", ""]
+
+
+def test_depth_counts_before_work() -> None:
+    flat = flatten(samples.two_joins())
+    assert [(column.depth, column.macs) for column in call_columns(flat, 0)] == [
+        (2, 128), (2, 1152), (3, 704),
+    ]  # fmt: skip
+
+
+def test_a_fractal_in_a_fractal_has_columns_of_its_own() -> None:
+    flat = flatten(samples.nested())
+    assert [call.label for call in flat.calls] == ["f(1)", "g(1)"]
+    outer, inner = call_columns(flat, 0), call_columns(flat, 1)
+    # the inner call is all live while the outer one is sorted, and the other way round
+    assert [len(column.nodes) for column in outer] == [1, 3]
+    assert [len(column.nodes) for column in inner] == [1, 1]
+    assert [column_plan(flat, k) for k in (1, 2)] == [
+        ((False, False), (False, True)),
+        ((False, True), (True, False)),
+    ]
+
+
 def test_a_skip_of_identities_keeps_no_convolution() -> None:
     flat = flatten(samples.identities())
     found = call_columns(flat, 0)

@@ -13,9 +13,7 @@ from fractal_dsl.ir.operators.spec import (
 
 __all__ = ["OPERATORS", "Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "spec_of"]
 
-OPERATORS: dict[str, OperatorSpec] = {
-    spec.name: spec for spec in (*LAYERS, *POOLING, *ELEMENTWISE)
-}
+OPERATORS: dict[str, OperatorSpec] = {spec.name: spec for spec in (*LAYERS, *POOLING, *ELEMENTWISE)}
 
 
 def spec_of(attributes: Attributes) -> OperatorSpec:

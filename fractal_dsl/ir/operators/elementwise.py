@@ -215,7 +215,9 @@ def concat_shape(attributes: Concat, inputs: Sequence[Shape]) -> Shape:
         raise ShapeError(f"{first} has no axis {axis}", f"axes go from 0 to {len(first.sizes) - 1}")
     for other in inputs[1:]:
         rest = [size for at, size in enumerate(other.sizes) if at != axis]
-        if other.kind != first.kind or rest != [s for at, s in enumerate(first.sizes) if at != axis]:
+        if other.kind != first.kind or rest != [
+            s for at, s in enumerate(first.sizes) if at != axis
+        ]:
             raise ShapeError(f"{first} beside {other}", code="F0401")
     sizes = list(first.sizes)
     sizes[axis] = sum(shape.sizes[axis] for shape in inputs)
@@ -248,9 +250,7 @@ ELEMENTWISE = (
     OperatorSpec("dropout2d", Dropout2d, "zeroes channels in training", rate_shape),
     _sign("sum", Sum, "a + b"),
     _sign("difference", Difference, "a - b"),
-    OperatorSpec(
-        "product", Product, "a * b", broadcast_shapes, many=True, callable_by_name=False
-    ),
+    OperatorSpec("product", Product, "a * b", broadcast_shapes, many=True, callable_by_name=False),
     OperatorSpec(
         "quotient", Quotient, "a / b", broadcast_shapes, many=True, callable_by_name=False
     ),

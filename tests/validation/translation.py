@@ -1,0 +1,63 @@
+"""One random program through the compiler, each style of its code against the interpreter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+from fractal_dsl.driver import compile_source
+from fractal_dsl.ir.flat import FlatProgram
+from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.passes.depth import depth
+from fractal_dsl.reference.check import check
+from fractal_dsl.reference.plans import local_plan
+from fractal_dsl.source import Source
+
+__all__ = ["Outcome", "validate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one program was, and every way in which its code disagreed (none: `faults` empty)."""
+
+    depth: int
+    operators: Counter[str]
+    widths: frozenset[int]
+    faults: tuple[str, ...]
+    tied: bool
+
+
+def validate(text: str, seed: int) -> Outcome:
+    """Both styles; eval, train and, with drop-path, train under a drawn plan; all gradients."""
+    compiled = compile_source(Source("random.fdl", text))
+    flat = flatten(compiled.program)
+    faults: list[str] = []
+    tied = False
+    for style in ("modules", "flat"):
+        module = compiled.module(style)()  # type: ignore[arg-type]
+        for training, plan in situations(compiled.program.sampling is not None, flat, seed):
+            report = check(module, flat, seed=seed, training=training, plan=plan)
+            tied |= report.ties > 0
+            if not report.agrees and not report.ties:
+                faults.append(f"{style}, training={training}, plan={plan is not None}: {report}")
+    return Outcome(
+        depth(compiled.program),
+        Counter(
+            node.attributes.operator if node.attributes else f"mean/{len(node.operands)}"
+            for node in flat.nodes[1:]
+        ),
+        frozenset(node.shape.channels for node in flat.nodes),
+        tuple(faults),
+        tied,
+    )
+
+
+def situations(
+    sampled: bool, flat: FlatProgram, seed: int
+) -> list[tuple[bool, tuple[tuple[bool, ...], ...] | None]]:
+    """(training, plan) pairs to compare in."""
+    plain: list[tuple[bool, tuple[tuple[bool, ...], ...] | None]] = [(False, None), (True, None)]
+    if sampled:
+        plain.append((True, local_plan(flat, 0.5, Random(seed))))
+    return plain
