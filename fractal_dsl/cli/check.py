@@ -14,6 +14,7 @@ from fractal_dsl.cli.waiting import waiting
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.diagnostics.render import to_json
 from fractal_dsl.driver.compile import compile_source, net_names
+from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.driver.sources import read_source
 from fractal_dsl.semantics.values import Value
 
@@ -53,6 +54,7 @@ def checked(spec: str, net: str | None, values: Mapping[str, Value]) -> Verdict:
         for name in net_names(source) if net is None else (net,):
             try:
                 compilation = compile_source(source, net=name, params=values)
+                check_expansion(compilation.program)
             except DiagnosticError as error:
                 said.extend(error.diagnostics)
             else:

@@ -14,6 +14,8 @@ from fractal_dsl.ir.operators import OPERATORS, OperatorSpec
 __all__ = ["run"]
 
 INDENT = "    "
+# Defaults that the table holds as None, because they depend on another setting.
+COMPUTED = {"padding": "kernel_size // 2", "stride": "kernel_size"}
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -33,7 +35,10 @@ def entry(spec: OperatorSpec) -> str:
 
 
 def setting(field: Field[Any]) -> str:
-    return field.name if field.default is MISSING else f"{field.name} = {shown(field.default)}"
+    if field.default is MISSING:
+        return field.name
+    default = COMPUTED[field.name] if field.default is None else shown(field.default)
+    return f"{field.name} = {default}"
 
 
 def shown(value: object) -> str:
@@ -42,7 +47,5 @@ def shown(value: object) -> str:
             return "true" if value else "false"
         case str():
             return f'"{value}"'
-        case None:
-            return "..."
         case _:
             return str(value)

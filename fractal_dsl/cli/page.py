@@ -122,8 +122,8 @@ def columns(report: Report) -> Table:
     for before, one in zip((None, *shown), shown, strict=False):
         if before is not None and one.column != before.column + 1:
             table.add_row("...", *[""] * 5)
-        numbers = map(grouped, (one.column, one.depth, one.convs, one.parameters, one.macs))
-        table.add_row(*numbers, share(one.macs, report.macs))
+        numbers = (one.column, one.depth, one.convs, one.parameters, one.macs)
+        table.add_row(*(grouped(n, 10**12) for n in numbers), share(one.macs, report.macs))
     return table
 
 
@@ -145,9 +145,9 @@ def share(part: int, whole: int) -> str:
     return f"{part / whole:.2%}" if part * 10_000 > whole else f"{part / whole:.2e}"
 
 
-def grouped(number: int) -> str:
-    """Exact with thousands marked; to four digits where that would fill the line."""
-    if number < 10**15:
+def grouped(number: int, most: int = 10**15) -> str:
+    """Exact with thousands marked; to four digits from `most` on."""
+    if number < most:
         return f"{number:,}"
     return f"{number:.3e}".replace("e+", "e") if number < 10**300 else exact_or_power(number)
 

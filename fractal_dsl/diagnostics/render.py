@@ -62,7 +62,12 @@ def highest_line(diagnostic: Diagnostic) -> int:
 
 
 def chain_lines(chain: Sequence[Frame], gutter: int, paint: Painter) -> Iterator[str]:
-    """`in f(1) called at f.fdl:2:9`, innermost first; the middle of a long chain is counted."""
+    """`in f(1) called at f.fdl:2:9`, innermost first; the middle of a long chain is counted.
+
+    A mistake that stands in the net itself has no calls to show.
+    """
+    if not any(frame.span for frame in chain):
+        return
     lead = paint(" " * (gutter + 1) + "=", "gutter")
     hidden = len(chain) - INNER_CALLS - OUTER_CALLS
     for at, frame in enumerate(chain):

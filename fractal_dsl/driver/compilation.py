@@ -60,10 +60,13 @@ class Compilation:
         return self.generate("modules")
 
     def generate(self, style: Style = "modules") -> str:
-        """The generated module in either style; both have the same state-dict keys."""
+        """The generated module in either style; both have the same state-dict keys.
+
+        Raises DiagnosticError (F0301) for a net of more nodes than can be built.
+        """
+        check_expansion(self.program)
         from fractal_dsl.emit.torch import emit_module
 
-        check_expansion(self.program)
         return emit_module(
             self.program,
             style=style,
@@ -92,7 +95,10 @@ class Compilation:
         from fractal_dsl.driver.highlight import parse_highlight, plan_of
         from fractal_dsl.emit.diagram import DrawOptions, draw
 
-        plan = None if highlight is None else plan_of(self.program, parse_highlight(highlight))
+        plan = None
+        if highlight is not None:
+            check_expansion(self.program)
+            plan = plan_of(self.program, parse_highlight(highlight))
         options = DrawOptions(expand=expand, highlight=highlight, plan=plan)
         return draw(self.program, kind, options)
 

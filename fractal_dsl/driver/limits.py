@@ -1,71 +1,163 @@
-"""How large a net may be where every instance is written out: in code and in flat graphs.
-
-The hierarchical graph has no such limit: f(60) is sixty graphs. The exact count is a fold
-over them, so a refusal costs nothing, and nothing has been expanded.
-"""
+"""The size of what would be written or built node by node, counted without expanding it."""
 
 from __future__ import annotations
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
-from fractal_dsl.ir.graph import Call, Graph, Program
-from fractal_dsl.passes import counts
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
+from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Program
+from fractal_dsl.ir.operators import spec_of
 
 __all__ = ["MAX_NODES", "check_expansion"]
 
 MAX_NODES = 250_000
+"""Holds f(16), whose 65,535 convolutions are 212,992 nodes."""
+
+BEYOND = 10**4_300
+READABLE = 10**30
 
 
-def check_expansion(program: Program) -> None:
-    """Raises F0301, with the exact count, if the net has more than `MAX_NODES` operators."""
-    count = counts.nodes(program)
-    if count <= MAX_NODES:
-        return
-    convs, joins = counts.convs(program), sum(counts.joins(program).values())
-    net = program.net
-    call = largest_call(program, net)
-    raise DiagnosticError(
-        Diagnostic(
-            "F0301",
-            f"`{call.label}` would expand to {number(count)} nodes; the limit is {MAX_NODES:,}",
-            net.span,
-            f"{number(convs)} convolutions, {number(joins)} joins",
-            notes=("counted without expanding; `fractalc info` works at any size",),
-            helps=helps(program, call),
-        )
+class Size(NamedTuple):
+    """Nodes of a flat graph, and how many of them are convolutions and joins."""
+
+    nodes: int
+    convs: int
+    joins: int
+
+    def plus(self, other: Size, times: int = 1) -> Size:
+        return Size(*(min(a + b * times, BEYOND) for a, b in zip(self, other, strict=True)))
+
+
+class Found(NamedTuple):
+    """The call that holds the excess: where it stands and what it would expand to."""
+
+    call: Call
+    size: Size
+
+
+def check_expansion(program: Program, limit: int = MAX_NODES) -> None:
+    """Raises DiagnosticError (F0301) where the flat graph has more than `limit` nodes."""
+    sizes = sizes_of(program)
+    if sizes[program.entry].nodes > limit:
+        raise DiagnosticError(refusal(program, sizes, limit))
+
+
+def refusal(program: Program, sizes: list[Size], limit: int) -> Diagnostic:
+    whole, net = sizes[program.entry], program.net
+    found = culprit(program, sizes, limit)
+    if found is None:
+        return Diagnostic("F0301", text(net.label, whole, limit), net.span)
+    callee = program.graphs[found.call.callee]
+    name = callee.label + (f" ** {count(found.call.count)}" if found.call.count > 1 else "")
+    if is_all(net, found.call):
+        title, label = name, inside(whole)
+    else:
+        title, label = net.label, f"`{name}`: {count(found.size.nodes)} nodes, {inside(found.size)}"
+    return Diagnostic(
+        "F0301",
+        text(title, whole, limit),
+        found.call.span or net.span,
+        label,
+        labels=tuple(multipliers(program, callee)),
+        notes=("counted without expanding; `fractalc info` works at any size",),
+        helps=tuple(smaller(program, callee, sizes, limit)),
     )
 
 
-def number(count: int) -> str:
-    """An exact count, or a power of ten where it has more than 30 digits."""
-    if count.bit_length() <= 100:
-        return f"{count:,}"
-    return f"about 10^{int(count.bit_length() * 0.30103)}"
+def text(label: str, size: Size, limit: int) -> str:
+    return f"`{label}` would expand to {count(size.nodes)} nodes; the limit is {limit:,}"
 
 
-def largest_call(program: Program, graph: Graph) -> Graph:
-    """The first recursive call on the way down from the net, or the net itself."""
-    while graph.recursion is None:
-        calls = [program.graphs[n.callee] for n in graph.nodes if isinstance(n, Call)]
-        if not calls:
-            return program.net
-        graph = next((g for g in calls if g.recursion is not None), calls[0])
-    return graph
+def inside(size: Size) -> str:
+    return f"{count(size.convs)} convolutions, {count(size.joins)} joins"
 
 
-def helps(program: Program, call: Graph) -> tuple[Help, ...]:
-    """The largest level of the same recursion whose graph is within the limit."""
-    if call.recursion is None:
-        return (Help("repeat fewer times, or use fewer levels"),)
-    fits: tuple[int, int] | None = None
-    for at, graph in enumerate(program.graphs):
-        if graph.rule == call.rule and graph.recursion is not None and graph.inputs == call.inputs:
-            size = counts.nodes(part(program, at))
-            if size <= MAX_NODES and (fits is None or graph.recursion.level > fits[0]):
-                fits = graph.recursion.level, size
-    if fits is None:
-        return ()
-    return (Help(f"the largest level within the limit is {fits[0]} ({fits[1]:,} nodes a call)"),)
+def is_all(net: Graph, call: Call) -> bool:
+    """Whether the net is this call alone: `net = f(24)`."""
+    return not any(isinstance(node, Apply | Call) and node is not call for node in net.nodes)
 
 
-def part(program: Program, entry: int) -> Program:
-    return Program(program.name, program.graphs[: entry + 1], entry)
+def sizes_of(program: Program) -> list[Size]:
+    """The flat size of each distinct graph; callees come before callers."""
+    sizes: list[Size] = []
+    for graph in program.graphs:
+        size = Size(len(graph.inputs) if graph is program.net else 0, 0, 0)
+        for node in graph.nodes:
+            match node:
+                case Apply():
+                    convs = spec_of(node.attributes).depth(node.attributes)
+                    size = size.plus(Size(1, convs, 0))
+                case Join():
+                    size = size.plus(Size(1, 0, 1))
+                case Call():
+                    size = size.plus(sizes[node.callee], node.count)
+        sizes.append(size)
+    return sizes
+
+
+def culprit(program: Program, sizes: list[Size], limit: int) -> Found | None:
+    """The call to look at: the largest, followed inwards up to the recursion or the repeat."""
+    found: Found | None = None
+    graph = program.net
+    while True:
+        calls = [node for node in graph.nodes if isinstance(node, Call)]
+        made = [Found(node, Size(0, 0, 0).plus(sizes[node.callee], node.count)) for node in calls]
+        largest = max(made, key=lambda one: one.size.nodes, default=None)
+        if largest is None or largest.size.nodes <= limit:
+            return found
+        found = largest
+        graph = program.graphs[found.call.callee]
+        if graph.recursion is not None or found.call.count > 1:
+            return found
+
+
+def multipliers(program: Program, graph: Graph) -> Iterator[Label]:
+    """The calls by which a recursion grows, the last with what they do."""
+    calls = [
+        node
+        for node in graph.nodes
+        if isinstance(node, Call)
+        and node.span is not None
+        and graph.recursion is not None
+        and same_recursion(program.graphs[node.callee], graph)
+    ]
+    spans = {node.span.start: node.span for node in calls if node.span is not None}
+    total = sum(node.count for node in calls)
+    for at, (_, span) in enumerate(sorted(spans.items())):
+        said = "" if at + 1 < len(spans) or total < 2 else grows(total)
+        yield Label(span, said)
+
+
+def grows(calls: int) -> str:
+    if calls == 2:
+        return "two calls: nodes double with each level"
+    return f"{count(calls)} calls: nodes multiply by {count(calls)} with each level"
+
+
+def smaller(program: Program, graph: Graph, sizes: list[Size], limit: int) -> Iterator[Help]:
+    """The largest call of the same recursion that would do."""
+    fitting = [
+        (size.nodes, other.label)
+        for size, other in zip(sizes, program.graphs, strict=True)
+        if same_recursion(other, graph) and other.rule == graph.rule and size.nodes <= limit
+    ]
+    if fitting:
+        nodes, label = max(fitting)
+        yield Help(f"the largest within the limit is `{label}` ({count(nodes)} nodes)")
+
+
+def same_recursion(graph: Graph, other: Graph) -> bool:
+    if graph.recursion is None or other.recursion is None:
+        return False
+    return graph.recursion.group == other.recursion.group
+
+
+def count(number: int) -> str:
+    """Exact to thirty digits; then the first four, and how many there are."""
+    if number < READABLE:
+        return f"{number:,}"
+    if number >= BEYOND:
+        return "more than 10^4300"
+    digits = str(number)
+    return f"{digits[0]}.{digits[1:4]}e{len(digits) - 1}"

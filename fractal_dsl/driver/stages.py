@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from fractal_dsl.driver.compilation import Compilation
 from fractal_dsl.driver.compile import compile_source
+from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.ir import text
 from fractal_dsl.ir.flat import FlatNode
 from fractal_dsl.ir.flatten import flatten
@@ -82,7 +83,9 @@ def ir(request: Request) -> str:
 
 def flat(request: Request) -> str:
     """One line a node of the flat DAG: number, operator, inputs, shape, state-dict key."""
-    program = flatten(compiled(request).program)
+    hierarchical = compiled(request).program
+    check_expansion(hierarchical)
+    program = flatten(hierarchical)
     lines = [flat_line(at, node) for at, node in enumerate(program.nodes)]
     return "\n".join([*lines, f"return %{program.output}"])
 

@@ -20,6 +20,10 @@ _Depths: TypeAlias = tuple[tuple[int, int], ...]
 """(output, layers) pairs."""
 
 
+# The identity of what keeps no operator and no join.
+NOTHING = 0
+
+
 class Costs(NamedTuple):
     """Layers that count (and add depth), learned numbers and multiply-adds of an operator by
     itself; copies that a call makes."""
@@ -107,7 +111,7 @@ class Networks:
     ) -> Network:
         costs = self.costs_of(index)
         convs = parameters = macs = 0
-        parts = [index]
+        parts: list[int] = []
         for at, _, inner in live:
             own = costs[at]
             if inner is None:
@@ -115,12 +119,14 @@ class Networks:
                 parameters += own.parameters
                 macs += own.macs
                 parts += at, -1
-            else:
+            elif inner.identity != NOTHING:
                 convs += own.copies * inner.convs
                 parameters += own.copies * inner.parameters
                 macs += own.copies * inner.macs
                 parts += at, inner.identity
-        identity = self.identities.setdefault(tuple(parts), len(self.identities))
+        identity = NOTHING
+        if parts:
+            identity = self.identities.setdefault((index, *parts), len(self.identities) + 1)
         return Network(identity, convs, parameters, macs, reads, depths)
 
     def _depths(self, index: int, live: list[_Live], start: int, ports: int) -> _Depths:

@@ -8,7 +8,7 @@ keep the same nodes. The number of states is the number of sets of rules reached
 assignments: for FractalNet one a level.
 
 What a call's own assignment does not decide (joins of other recursions, joins outside any)
-counts as live here.
+counts as live here, and a call counts as something also where all it keeps is `id`.
 """
 
 from __future__ import annotations

@@ -42,9 +42,10 @@ class _Tables:
         todo = [(entry, root, wanted)]
         seen = set(todo)
         while todo:
-            fresh = set(self.visit(*todo.pop())) - seen
-            seen |= fresh
-            todo.extend(fresh)
+            for called in self.visit(*todo.pop()):
+                if called not in seen:
+                    seen.add(called)
+                    todo.append(called)
         picks = {key: tuple(rows) for key, rows in self.picks.items()}
         start = self.number(entry, root)
         return ColumnTable(self.columns.count, start, self.enter, picks)

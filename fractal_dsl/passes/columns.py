@@ -18,8 +18,9 @@ every call. FractalNet's f(C) has exactly C.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from fractal_dsl.ir.graph import Call, Graph, Join, Operand, Program
 from fractal_dsl.passes.column_contexts import Assignment, CallEdges, Context, Selector
@@ -40,6 +41,11 @@ __all__ = [
 ]
 
 MOST_COLUMNS = 1_024
+# So many assignments are looked through for those that keep the same nodes. Counting has done
+# so before, up to ways that lead through nothing but `id`.
+MOST_LOOKED_AT = 4 * MOST_COLUMNS
+
+_Sized: TypeAlias = tuple[int, int, Assignment, Assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class CallColumns:
     """The columns of a call that enters a recursion at `graph`.
 
     `assignments` lists them, shallowest first, levels that a column does not reach left out;
-    where there are more than 1,024 it has only the first and the last.
+    where there are more than 1,024 it has only the first and the last. (Of more than 4,096
+    assignments, two count as different also if they differ in nothing but ways through `id`.)
     """
 
     graph: int
@@ -216,27 +223,23 @@ class ColumnMap:
         return self._calls[callee].count
 
     def _listed(self, space: CallSpace) -> CallColumns:
-        if space.count > MOST_COLUMNS:
-            first = min(
-                self._sized(space, extreme_candidates(space, self._networks, deepest=False))
-            )
-            last = max(self._sized(space, extreme_candidates(space, self._networks, deepest=True)))
-            return CallColumns(space.top, space.count, (first[-1], last[-1]))
-        distinct: dict[int, tuple[int, int, Assignment, Assignment]] = {}
-        for assignment in sorted(space.assignments(), key=sort_key):
-            network = self._network(space, assignment)
-            size = (network.depth, network.macs, sort_key(assignment), assignment)
-            distinct.setdefault(network.identity, size)
-        listed = tuple(size[-1] for size in sorted(distinct.values()))
+        if space.count > MOST_LOOKED_AT:
+            sides = (extreme_candidates(space, self._networks, deepest=d) for d in (False, True))
+            first, last = (sorted(self._sized(space, side).values()) for side in sides)
+            return CallColumns(space.top, space.count, (first[0][-1], last[-1][-1]))
+        found = sorted(self._sized(space, space.assignments()).values())
+        listed = tuple(size[-1] for size in found)
+        if len(listed) > MOST_COLUMNS:
+            return CallColumns(space.top, len(listed), (listed[0], listed[-1]))
         return CallColumns(space.top, len(listed), listed)
 
-    def _sized(
-        self, space: CallSpace, assignments: Sequence[Assignment]
-    ) -> list[tuple[int, int, Assignment, Assignment]]:
-        found = []
-        for assignment in assignments:
+    def _sized(self, space: CallSpace, assignments: Iterable[Assignment]) -> dict[int, _Sized]:
+        """Distinct columns in what they are sorted by; of equal ones the smallest assignment."""
+        found: dict[int, _Sized] = {}
+        for assignment in sorted(assignments, key=sort_key):
             network = self._network(space, assignment)
-            found.append((network.depth, network.macs, sort_key(assignment), assignment))
+            size = (network.depth, network.macs, sort_key(assignment), assignment)
+            found.setdefault(network.identity, size)
         return found
 
     def _network(self, space: CallSpace, assignment: Assignment) -> Network:

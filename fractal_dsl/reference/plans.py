@@ -17,7 +17,6 @@ from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.ir.operators import spec_of
 
 __all__ = [
-    "Column",
     "Plan",
     "call_columns",
     "column_count",
@@ -169,10 +168,11 @@ def call_columns(flat: FlatProgram, number: int) -> tuple[Column, ...]:
         raise ValueError(f"{call.label} has more than {LIMIT} assignments")
     found: dict[frozenset[int], Column] = {}
     for branches in product(*map(range, levels.values())):
-        nodes = _kept(flat, number, dict(zip(levels, branches, strict=True)))
+        network = _network(flat, number, dict(zip(levels, branches, strict=True)))
+        nodes = frozenset(network)
         if nodes not in found:
             macs = sum(node_macs(flat, at) for at in nodes)
-            found[nodes] = Column(_depth(flat, nodes), macs, branches, nodes)
+            found[nodes] = Column(_depth(flat, network), macs, branches, nodes)
     return tuple(sorted(found.values(), key=lambda column: column[:3]))
 
 
@@ -190,8 +190,8 @@ def _levels(flat: FlatProgram, number: int) -> dict[int, int]:
     return dict(sorted(levels.items(), reverse=True))
 
 
-def _kept(flat: FlatProgram, number: int, assignment: Assignment) -> frozenset[int]:
-    """Nodes of call `number` that its outputs need under `assignment`."""
+def _network(flat: FlatProgram, number: int, assignment: Assignment) -> dict[int, list[int]]:
+    """Nodes of call `number` that its outputs need under `assignment`, with what they read."""
 
     def kept(operand: FlatOperand) -> bool:
         own = (choice for choice in operand.path if choice.call == number)
@@ -199,22 +199,20 @@ def _kept(flat: FlatProgram, number: int, assignment: Assignment) -> frozenset[i
 
     call = flat.calls[number]
     needed = {operand.source for operand in call.outputs if kept(operand)}
+    network: dict[int, list[int]] = {}
     for at in range(call.stop - 1, call.start - 1, -1):
-        node = flat.nodes[at]
-        if at not in needed:
-            continue
-        if node.join is None:
-            needed.update(node.inputs)
-        else:
-            needed.update(operand.source for operand in node.operands if kept(operand))
-    return frozenset(at for at in needed if call.start <= at < call.stop)
+        if at in needed:
+            node = flat.nodes[at]
+            sources = [operand.source for operand in node.operands if kept(operand)]
+            network[at] = sources if node.operands else list(node.inputs)
+            needed.update(network[at])
+    return network
 
 
-def _depth(flat: FlatProgram, nodes: frozenset[int]) -> int:
-    """Convolution layers on the longest path through `nodes`."""
+def _depth(flat: FlatProgram, network: dict[int, list[int]]) -> int:
+    """Convolution layers on the longest path through `network`."""
     depths: dict[int, int] = {}
-    for at in sorted(nodes):
-        node = flat.nodes[at]
-        before = max((depths.get(source, 0) for source in node.inputs), default=0)
-        depths[at] = before + node_depth(node)
+    for at in sorted(network):
+        before = max((depths.get(source, 0) for source in network[at]), default=0)
+        depths[at] = before + node_depth(flat.nodes[at])
     return max(depths.values(), default=0)

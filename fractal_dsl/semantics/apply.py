@@ -30,7 +30,7 @@ from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
 # Turns of a `**` that each change the shape, as a dense block's do; DenseNet-264 has 64.
-MAX_TURNS = 512
+MAX_TURNS = 160
 
 __all__ = ["apply", "apply_value", "instantiate"]
 

@@ -13,7 +13,7 @@ from fractal_dsl.source import Span
 __all__ = ["call_function", "compare", "compute", "negate", "number_range", "power"]
 
 MAX_BITS = 14_000  # about 4,200 decimal digits, what Python prints
-MAX_ITEMS = 100_000
+MAX_ITEMS = 20_000
 
 OPERATIONS: dict[str, Callable[[int | float, int | float], int | float]] = {
     "*": operator.mul,

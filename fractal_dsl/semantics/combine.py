@@ -29,6 +29,9 @@ from fractal_dsl.syntax import tree
 
 __all__ = ["COMBINED", "Operation", "Site", "binary", "join"]
 
+# Inputs of one join; f(60) has 60.
+MAX_OPERANDS = 2_000
+
 SIGNS: dict[str, type[Attributes]] = {
     "+": Sum,
     "-": Difference,
@@ -143,6 +146,8 @@ def fractal_join(
             place = one.span if flow.is_open else operation.expression.span
             strands.append(replace(one, branch=branch, rate=kept, span=place))
         branches += max(flow.branches, 1)
+        if len(strands) > MAX_OPERANDS:
+            raise site.builder.world.endless(span, f"a join of more than {MAX_OPERANDS:,} inputs")
     return Flow(tuple(strands), is_open=True, branches=branches, sign=sign)
 
 

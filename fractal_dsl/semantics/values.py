@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from fractal_dsl.ir.graph import Recursion
@@ -48,7 +48,8 @@ class Scope:
 
     def bind(self, names: Mapping[str, Value]) -> Scope:
         """This scope with comprehension variables `names`."""
-        return replace(self, locals={**self.locals, **names})
+        local = {**self.locals, **names}
+        return Scope(self.names, local, self.implicits, self.recursion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ __all__ = ["MAX_DEPTH", "World", "value_key"]
 # calls, argument sets of one level of a recursion, and inputs of joins, all joins together.
 MAX_CALLS = 20_000
 MAX_DEPTH = 1_500
-MAX_VARIANTS = 256
-MAX_STRANDS = 300_000
+MAX_VARIANTS = 128
+MAX_STRANDS = 100_000
 
 
 def value_key(value: Value) -> Hashable:

@@ -132,9 +132,10 @@ class _Scan:
 
     def _cut(self, opener: int, stop: int) -> int:
         """Where the statement would end, before `stop`, if that bracket were not there."""
-        margin = self._column(self.start)
         in_curly = self.lexemes[opener].type == "OPEN_CURLY"
+        returned = False
         for at in self._level(opener, stop):
+            returned = returned or self.lexemes[at].type == "RETURN"
             if self.lexemes[at].type != "NEWLINE" or at + 1 >= stop:
                 continue
             last, following = self.lexemes[at - 1], self.lexemes[at + 1]
@@ -142,9 +143,16 @@ class _Scan:
                 return at
             if last.type in OPENERS or not ends_line(last, following):
                 continue
-            if not in_curly or self._column(at + 1) <= margin:
+            if not in_curly or returned or self._is_outside(opener, at + 1):
                 return at
         return stop
+
+    def _is_outside(self, opener: int, at: int) -> bool:
+        """Whether a line stands too far left for the block opened there, if that is indented."""
+        margin = self._column(self.start)
+        lines = (one for one in self._level(opener, at) if self.lexemes[one].type == "NEWLINE")
+        first = next(lines, at - 1) + 1
+        return self._column(at) <= margin < self._column(first)
 
     def _column(self, at: int) -> int:
         span = self.lexemes[at].span

@@ -17,7 +17,7 @@ __all__ = [
     "check_characters",
     "check_nesting",
     "check_size",
-    "counted",
+    "limited",
 ]
 
 MOST_BYTES = 256 * 1024
@@ -42,7 +42,7 @@ _NAMES = {
 
 def check_size(source: Source) -> None:
     """Raises DiagnosticError (F0302) for a file of more than 256 KiB."""
-    size = len(source.text.encode("utf-8", "surrogatepass"))
+    size = len(source.text.encode("utf-8", "replace"))
     if size > MOST_BYTES:
         raise DiagnosticError(
             Diagnostic(
@@ -64,7 +64,8 @@ def check_characters(source: Source) -> None:
     if char in _NAMES:
         message = f"the file holds {_NAMES[char]} ({code})"
     elif 0xD800 <= ord(char) <= 0xDFFF:
-        message = f"the file is not UTF-8 text (found {code})"
+        byte = f"byte 0x{ord(char) - 0xDC00:02X}" if ord(char) >= 0xDC80 else code
+        message = f"the file is not UTF-8 text ({byte})"
     elif char > "\u2000":
         message = f"the file holds a character that changes the direction of writing ({code})"
     else:
@@ -77,20 +78,33 @@ def check_characters(source: Source) -> None:
     )
 
 
-def counted(lexemes: Iterable[Lexeme]) -> Iterator[Lexeme]:
-    """The same lexemes; raises DiagnosticError (F0303) at the first one too many."""
+def limited(lexemes: Iterable[Lexeme]) -> Iterator[Lexeme]:
+    """The same lexemes; raises DiagnosticError at the first one too many (F0303) or too deep.
+
+    Only brackets count here as depth (F0304), so that a file of nothing else is refused
+    without reading it to the end; `check_nesting` looks closer.
+    """
+    depth = 0
     for count, lexeme in enumerate(lexemes):
+        if lexeme.type in OPENERS:
+            depth += 1
+            if depth > MOST_NESTING:
+                raise DiagnosticError(_too_deep(lexeme, False))
+        elif lexeme.type in CLOSERS:
+            depth = max(depth - 1, 0)
         if count == MOST_LEXEMES:
-            raise DiagnosticError(
-                Diagnostic(
-                    "F0303",
-                    f"the file has more than {MOST_LEXEMES:,} words and signs, the limit",
-                    lexeme.span,
-                    "the first one beyond it",
-                    helps=(Help("split it, and bring the parts together with `import`"),),
-                )
-            )
+            raise DiagnosticError(_too_many(lexeme))
         yield lexeme
+
+
+def _too_many(lexeme: Lexeme) -> Diagnostic:
+    return Diagnostic(
+        "F0303",
+        f"the file has more than {MOST_LEXEMES:,} words and signs, the limit",
+        lexeme.span,
+        "the first one beyond it",
+        helps=(Help("split it, and bring the parts together with `import`"),),
+    )
 
 
 def check_nesting(statement: list[Lexeme]) -> None:

@@ -82,6 +82,8 @@ def reserved_word(stuck: Stuck) -> Diagnostic | None:
     kind = stuck.kind()
     if kind not in KEYWORDS or kind in stuck.expected:
         return None
+    if "RETURN" in stuck.expected and stuck.kind(1) != "DEFINE":
+        return None
     if stuck.wants_name:
         lacks_name = stuck.kind(-1) == "FOR" and kind == "IN" and stuck.kind(1) != "IN"
         return None if lacks_name or "DEFINE" in stuck.expected else _reserved(stuck.here)

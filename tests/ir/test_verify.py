@@ -237,17 +237,16 @@ def test_repeats_side_by_side_may_share_a_name() -> None:
     turns = (samples.call(0, 0, "u", count=10**9), samples.call(0, 1, "u", count=2, first=10**9))
     verify(samples.program(unit, samples.closed("net", *turns)))
     overlap = (turns[0], replace(turns[1], first=10**9 - 1))
-    with pytest.raises(InternalError, match="`u.0..999999999` and `u.999999999..1000000000`"):
+    with pytest.raises(
+        InternalError, match=r"`u\.0\.\.999999999` and `u\.999999999\.\.1000000000`"
+    ):
         verify(samples.program(unit, samples.closed("net", *overlap)))
 
 
 def test_a_repeat_keeps_the_shape() -> None:
-    wide = Conv2d(3)
-    unit = samples.closed("unit", replace(samples.layer(0, "a"), attributes=wide))
-    unit = replace(
-        unit, nodes=(unit.nodes[0], replace(unit.nodes[1], shape=image(3, 4, 4)))
-    )  # fmt: skip
-    repeat = Call(0, (Ref(0),), (image(3, 4, 4),), Segment("u"), 2)
+    wider = image(3, 4, 4)
+    unit = samples.closed("unit", replace(samples.layer(0, "a"), attributes=Conv2d(3), shape=wider))
+    repeat = Call(0, (Ref(0),), (wider,), Segment("u"), 2)
     with pytest.raises(InternalError, match="repeats `unit`, which is open or does not give"):
         verify(samples.program(unit, samples.closed("net", repeat)))
 

@@ -81,6 +81,15 @@ def expression(draft: Draft, sketch: Sketch, flow: Flow, inside: list[int], dept
     return combined(draft, sketch, kind, flows)
 
 
+def body(draft: Draft, sketch: Sketch, inside: list[int], depth: int) -> Flow:
+    """What a rule is: more often than not a join that it leaves open."""
+    if draft.number(0, 2) == 0:
+        return expression(draft, sketch, sketch.start, inside, depth)
+    parts = range(draft.number(2, 3))
+    flows = [expression(draft, sketch, sketch.start, inside, depth - 1) for _ in parts]
+    return sketch.join(*flows, rates=(draft.pick(None, 0.4),))
+
+
 def called(draft: Draft, sketch: Sketch, flow: Flow, callees: list[int]) -> Flow:
     return sketch.call(draft.pick(*callees), flow)
 
@@ -102,7 +111,7 @@ def combined(draft: Draft, sketch: Sketch, kind: str, flows: list[Flow]) -> Flow
 
 def plain_graph(draft: Draft, shape: Shape) -> None:
     sketch = Sketch(draft.library, shape)
-    flow = expression(draft, sketch, sketch.start, [], draft.number(1, 2))
+    flow = body(draft, sketch, [], draft.number(1, 2))
     finish(draft, sketch, flow, "rule", draft.plain)
 
 
@@ -128,13 +137,13 @@ def recursive_rules(draft: Draft, shape: Shape) -> None:
     for level in range(1, draft.number(2, 4) + 1):
         below = [at for made in levels[-2:] for at in made]
         outside = len(draft.plain)
-        if below and draft.number(0, 3) == 0:
+        if below and draft.number(0, 2) == 0:
             closure(draft, shape, Recursion(group, level), below)
         here: list[int] = []
         for rule in range(draft.number(1, 2)):
             sketch = Sketch(draft.library, shape)
             depth = draft.number(1, 2) if level > 1 else 1
-            flow = expression(draft, sketch, sketch.start, below * 2, depth)
+            flow = body(draft, sketch, below * 2, depth)
             finish(draft, sketch, flow, f"{group}{rule}({level})", here, Recursion(group, level))
         del draft.plain[outside:]
         levels.append(here)
@@ -145,10 +154,10 @@ def closure(draft: Draft, shape: Shape, recursion: Recursion, below: list[int]) 
     """A network written in a rule and passed to another, which calls it in its own body."""
     sketch = Sketch(draft.library, shape)
     written: list[int] = []
-    flow = expression(draft, sketch, sketch.start, below * 2, 1)
+    flow = body(draft, sketch, below * 2, 1)
     finish(draft, sketch, flow, "argument", written, recursion, is_closure=True)
     sketch = Sketch(draft.library, shape)
-    flow = expression(draft, sketch, sketch.start, written * 3, 1)
+    flow = body(draft, sketch, written * 3, 1)
     finish(draft, sketch, flow, "taker", draft.plain)
 
 

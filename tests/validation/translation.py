@@ -9,6 +9,7 @@ from random import Random
 from fractal_dsl.driver import compile_source
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.passes.depth import depth
 from fractal_dsl.reference.check import check
 from fractal_dsl.reference.plans import local_plan
@@ -59,5 +60,5 @@ def situations(
     """(training, plan) pairs to compare in."""
     plain: list[tuple[bool, tuple[tuple[bool, ...], ...] | None]] = [(False, None), (True, None)]
     if sampled:
-        plain.append((True, local_plan(flat, 0.5, Random(seed))))
+        plain.append((True, local_plan(flat, Sampling(0.5), Random(seed))))
     return plain

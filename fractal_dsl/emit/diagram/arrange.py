@@ -131,6 +131,8 @@ class _Arranger:
     def inside(self, items: Sequence[int]) -> list[int]:
         """The links between some items."""
         known = set(items)
+        if len(known) == 1:
+            return []
         return [
             at
             for at, link in enumerate(self.sheet.links)
@@ -204,7 +206,8 @@ def _chain(sheet: Sheet) -> list[list[int]] | None:
         if before in following:
             return None
         following[before] = after
-    starts = [part for part in members if part not in set(following.values())]
+    entered = set(following.values())
+    starts = [part for part in members if part not in entered]
     if len(starts) != 1 or len(following) != len(members) - 1:
         return None
     row = starts

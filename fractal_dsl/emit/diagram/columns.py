@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractal_dsl.emit.diagram.geometry import Path, Placement, Point, Spot, polyline
 from fractal_dsl.emit.diagram.series import Box, Branch, Fork, Piece, Wire
 from fractal_dsl.emit.diagram.sheet import Kind, Sheet
-from fractal_dsl.emit.diagram.theme import Sizes, label_width
+from fractal_dsl.emit.diagram.theme import WIRE, Sizes, label_width
 
 __all__ = ["place"]
 
@@ -99,13 +99,24 @@ def _item(pieces: tuple[Piece, ...], at: int) -> int | None:
 def _stacked(room: _Room) -> Iterator[tuple[Piece, float, float]]:
     """Pieces with top and height: wires and forks share what height is left."""
     pieces = room.branch.pieces
-    soft = sum(piece.measure.height for piece in pieces if not isinstance(piece, Box))
-    stretch = 1 + (room.height - room.branch.measure.height) / soft if soft else 1.0
+    total = sum(_softness(piece) for piece in pieces)
+    slack = (room.height - room.branch.measure.height) / total if total else 0.0
     top = room.top
     for piece in pieces:
-        height = piece.measure.height * (1 if isinstance(piece, Box) else stretch)
+        height = piece.measure.height + slack * _softness(piece)
         yield piece, top, height
         top += height
+
+
+def _softness(piece: Piece) -> float:
+    """A piece's share in what height is left; all wires have the same."""
+    match piece:
+        case Box():
+            return 0.0
+        case Wire():
+            return WIRE
+        case Fork():
+            return piece.measure.height
 
 
 def _side_by_side(fork: Fork, room: _Room, top: float, height: float) -> Iterable[_Room]:

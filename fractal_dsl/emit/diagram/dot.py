@@ -125,7 +125,7 @@ class _Writer:
         graph.node(name, pos=self.at(Point(spot.x, spot.y)), **_look(item, spot))
 
     def key(self, graph: Digraph, key: Key) -> None:
-        look = _look(Item(key.kind), key.spot)
+        look = _look(key.item, key.spot)
         graph.node(self.name("k"), pos=self.at(Point(key.spot.x, key.spot.y)), **look)
         self.words(graph, key.words)
 

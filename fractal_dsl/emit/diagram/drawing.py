@@ -30,6 +30,8 @@ def draw(program: Program, form: str, options: DrawOptions | None = None) -> Dra
     if form not in FORMATS:
         raise ValueError(f"no format {form!r}: choose among {', '.join(FORMATS)}")
     options = options or DrawOptions()
+    if options.highlight and options.plan is None:
+        raise ValueError("a highlight needs the plan that it names")
     figure, notes = _figure(program, options)
     text = source(figure)
     if form == "dot":

@@ -42,9 +42,13 @@ class Panel:
 class Key:
     """An entry of the legend: a swatch and its name."""
 
-    kind: Kind
+    item: Item
     spot: Spot
     words: Words
+
+    @property
+    def right(self) -> float:
+        return self.words.centre.x + text_width(self.words.text, SMALL) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def compose(panels: list[Panel], *, legend: bool) -> Figure:
     keys = _legend(placed, height + 14) if legend else ()
     if keys:
         height = keys[-1].spot.bottom + 4
-        width = max(width, keys[-1].words.centre.x * 2 - keys[-1].spot.right)
+        width = max(width, keys[-1].right)
     return Figure(width, height, tuple(placed), keys)
 
 
@@ -110,15 +114,16 @@ def _moved(panel: Panel, dx: float, dy: float) -> Panel:
 
 
 def _legend(panels: list[Panel], top: float) -> tuple[Key, ...]:
-    items: list[Item] = [item for panel in panels for item in panel.sheet.items]
+    items = [item for panel in panels for item in panel.sheet.items]
     present = {item.kind for item in items}
+    shown = [(Item(kind), kind.value) for kind in TOLD if kind in present]
+    if not all(item.live for item in items):
+        shown.append((Item(Kind.OTHER, live=False), "dropped"))
     left, keys = 0.0, []
-    for kind in TOLD:
-        if kind in present:
-            width = text_width(kind.value, SMALL)
-            height = 4.0 if kind.is_bar else 9.0
-            spot = Spot(left + SWATCH / 2, top, SWATCH, height)
-            words = Words(kind.value, Point(left + SWATCH + 5 + width / 2, top))
-            keys.append(Key(kind, spot, words))
-            left += SWATCH + width + 22
+    for item, text in shown:
+        width = text_width(text, SMALL)
+        spot = Spot(left + SWATCH / 2, top, SWATCH, 4.0 if item.kind.is_bar else 9.0)
+        words = Words(text, Point(left + SWATCH + 5 + width / 2, top))
+        keys.append(Key(item, spot, words))
+        left += SWATCH + width + 22
     return tuple(keys)

@@ -15,7 +15,7 @@ from fractal_dsl.ir.graph import Call, Program
 
 __all__ = ["Leaf", "collapsed", "expanded", "parts_expanded", "summary"]
 
-WORTH, LADDER, MOST_PANELS, MOST_EQUATIONS, MOST_NAMES, LONGEST = 8, 100, 16, 3, 6, 64
+WORTH, LADDER, MOST_PANELS, MOST_EQUATIONS, MOST_NAMES, LONGEST = 8, 48, 16, 3, 6, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class _Drawer:
         """Graphs that `at` is but another name for, one calling the next."""
         found: list[int] = []
         inner = self.census.alias(at)
-        while inner is not None:
+        while inner is not None and len(found) < MOST_NAMES:
             found.append(inner)
             inner = self.census.alias(inner)
         return found
@@ -208,7 +208,7 @@ class _Drawer:
             ats.sort(key=self.level)
             chosen += [ats[-1], ats[0]]
         texts = [self.program.graphs[at].equation for at in chosen]
-        shown = [clean(text, len(text)) for text in texts if text.strip()]
+        shown = [clean(text, LONGEST + 1) for text in texts if text.strip()]
         short = [text for text in shown if len(text) <= LONGEST]
         return list(dict.fromkeys(short))[:MOST_EQUATIONS]
 

@@ -20,7 +20,7 @@ def main() -> int:
     _limit_memory(request["memory"])
     try:
         import pygraphviz  # type: ignore[import-untyped]  # noqa: F401
-    except ImportError:
+    except ModuleNotFoundError:
         return MISSING
     answer = layout(request["dot"]) if request["task"] == "layout" else paint(**request["paint"])
     sys.stdout.buffer.write(answer)

@@ -1,103 +1,148 @@
-"""Which classes a program becomes, what they are called, and what varies in them."""
+"""Which classes a program becomes, and which graphs share one."""
 
 from __future__ import annotations
 
-import builtins
-import keyword
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from fractal_dsl.emit.torch.instances import Instance, Tapes, walk
+from fractal_dsl.emit.torch.instances import Instance, Tapes, is_counted, kept_members, walk
 from fractal_dsl.emit.torch.operators import ENTRIES
 from fractal_dsl.emit.torch.picks import Picks
-from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, divide
-from fractal_dsl.emit.torch.tape import (
-    Body,
-    Each,
-    Formula,
-    Invoke,
-    Layer,
-    Loop,
-    Meet,
-    Member,
-    Open,
-    Part,
-)
+from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, Vector, divide
+from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Layer, Loop, Meet, Member, Open, Part
 from fractal_dsl.emit.torch.uses import operator_of
-from fractal_dsl.ir.graph import Call, Graph, Join
+from fractal_dsl.ir.graph import Graph, Join
 
-__all__ = ["Class", "Classes", "Family", "classify"]
+__all__ = ["Class", "Classes", "Family"]
 
-TAKEN = frozenset(
-    """
-    F Any Callable DropPath Draw Generator Join Live NamedTuple Part Plan Sequence Tensor
-    annotations cast compress mean nn reduce self torch
-    """.split()
-)
+Place: TypeAlias = "tuple[int, int]"
+"""A module of a class: the operation it belongs to, and its number among that one's."""
 
 
 @dataclass(eq=False)
 class Class:
-    """Graphs that differ only in numbers. `callees` are by operation and member."""
+    """Graphs that differ only in numbers; `graph` is the first of them."""
 
     number: int
     graph: int
-    name: str
-    callees: dict[tuple[int, int], Class]
-    family: Family
+    callees: dict[Place, Class]
     instances: list[Instance] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Family:
-    """Classes of one rule that differ only in what they call and in numbers.
+    """Classes of one rule that differ only in numbers and in what they call.
 
-    The first is written out, the others inherit from it. `slots` are callee classes that
-    vary: the operation and member, and the class attribute that holds the callee.
+    The first is written out, the others inherit from it.
     """
 
     body: Body
-    classes: list[Class] = field(default_factory=list)
+    classes: list[Class]
     sizes: Sizes = Sizes((), (), {})
-    slots: dict[tuple[int, int], str] = field(default_factory=dict)
 
     @property
     def instances(self) -> list[tuple[Class, Instance]]:
-        return [(cls, instance) for cls in self.classes for instance in cls.instances]
+        return [(one, instance) for one in self.classes for instance in one.instances]
 
 
-@dataclass(eq=False)
 class Classes:
-    """All classes, callees before callers, and the numbers of every instance."""
+    """All classes of a program, callees before callers, with the numbers of every instance."""
 
-    tapes: Tapes
-    picks: Picks
-    ordered: list[Class]
-    families: list[Family]
-    of: dict[Instance, Class]
-    values: dict[Instance, dict[str, Number]] = field(default_factory=dict)
+    def __init__(self, tapes: Tapes, picks: Picks) -> None:
+        self.tapes = tapes
+        self.picks = picks
+        self.of: dict[Instance, Class] = {}
+        self.ordered: list[Class] = []
+        self.family: dict[int, Family] = {}
+        self.given: dict[Instance, dict[str, Number]] = {}
+        self.join_equal_graphs()
+        self.join_levels()
 
-    def literal(self, family: Family, key: Key) -> Number:
-        """The one value that a number has in all of a family."""
-        _, instance = family.instances[0]
-        return self.known(family, instance)[key]
+    def graph(self, cls: Class) -> Graph:
+        return self.tapes.program.graphs[cls.graph]
 
-    def known(self, family: Family, instance: Instance) -> dict[Key, Number]:
-        cached = self._known.get(instance)
-        if cached is None:
-            slots = self.slots(family, instance)
-            cached = self._known[instance] = {slot.key: slot.value for slot in slots}
-        return cached
+    def join_equal_graphs(self) -> None:
+        known: dict[object, Class] = {}
+        for instance in self.tapes.instances():
+            graph = self.tapes.program.graphs[instance.graph]
+            callees = self.callees(instance)
+            numbers = tuple((place, cls.number) for place, cls in callees.items())
+            text = (graph.rule, graph.recursion, graph.equation, graph.doc)
+            key = (self.tapes.form(instance.graph), text, numbers)
+            if key not in known:
+                known[key] = Class(len(self.ordered), instance.graph, callees)
+                self.ordered.append(known[key])
+            known[key].instances.append(instance)
+            self.of[instance] = known[key]
 
-    _known: dict[Instance, dict[Key, Number]] = field(default_factory=dict)
+    def callees(self, instance: Instance) -> dict[Place, Class]:
+        return {
+            (at, number): self.of[callee]
+            for at, part in enumerate(walk(self.tapes.body(instance.graph)))
+            for number, callee in enumerate(self.tapes.callees(instance, part))
+        }
 
-    def slots(self, family: Family, instance: Instance) -> list[Slot]:
+    def join_levels(self) -> None:
+        """Families of classes whose constructors take the same; others stay alone."""
+        groups: dict[object, list[Class]] = {}
+        for cls in self.ordered:
+            key = (self.tapes.form(cls.graph), self.graph(cls).rule)
+            groups.setdefault(key, []).append(cls)
+        families = list(groups.values())
+        self.settle(families)
+        apart = [group for group in families if not self.is_alike(group)]
+        if apart:
+            kept = [group for group in families if self.is_alike(group)]
+            self.settle([*kept, *([cls] for group in apart for cls in group)])
+
+    def is_alike(self, group: Sequence[Class]) -> bool:
+        """Whether all call, at each place, something that takes the same arguments."""
+        return all(
+            len({self.family[cls.callees[place].number].sizes.arguments for cls in group}) == 1
+            for place in group[0].callees
+        )
+
+    # Numbers ---------------------------------------------------------------------
+
+    def settle(self, groups: Sequence[Sequence[Class]]) -> None:
+        """Find the arguments of all constructors: what callees take, callers must have."""
+        families = [Family(self.tapes.body(group[0].graph), list(group)) for group in groups]
+        self.family = {cls.number: family for family in families for cls in family.classes}
+        self.given = {instance: {} for instance in self.of}
+        for _ in range(len(families) + 2):
+            before = [family.sizes for family in families]
+            for family in families:
+                family.sizes = self.divided(family)
+                self.give(family)
+            if [family.sizes for family in families] == before:
+                return
+        raise AssertionError("arguments of constructors do not settle")
+
+    def give(self, family: Family) -> None:
+        for _, instance in family.instances:
+            values = {slot.key: slot.value for slot in self.slots(instance)}
+            names = {one.name: values.get(one.key) for one in family.sizes.arguments}
+            self.given[instance] = names
+
+    def divided(self, family: Family) -> Sizes:
+        instances = family.instances
+        slots = [self.slots(instance) for _, instance in instances]
+        members = [cls.number for cls, _ in instances]
+        return divide(slots, members, self.bounds(family))
+
+    def bounds(self, family: Family) -> dict[str, Vector]:
+        """Widths of what comes in and goes out, by instance."""
+        graphs = [self.tapes.program.graphs[i.graph] for _, i in family.instances]
+        came = tuple(graph.inputs[0].channels for graph in graphs)
+        left = tuple(graph.output_shapes[-1].channels for graph in graphs)
+        return {"channels": came} if came == left else {"c_in": came, "c_out": left}
+
+    def slots(self, instance: Instance) -> list[Slot]:
         """All numbers of one instance, in the order of its tape."""
-        body = self.tapes.body(instance.graph)
         return [
             slot
-            for at, part in enumerate(walk(body))
+            for at, part in enumerate(walk(self.tapes.body(instance.graph)))
             for slot in self.part_slots(at, part, instance)
         ]
 
@@ -129,46 +174,35 @@ class Classes:
 
     def callee_slots(self, at: int, number: int, callee: Instance) -> Iterator[Slot]:
         """What the constructor of the callee is given."""
-        for argument in self.of[callee].family.sizes.arguments:
-            value = self.values[callee][argument.name]
+        for argument in self.family[self.of[callee].number].sizes.arguments:
+            value = self.given[callee].get(argument.name)
             yield Slot(Key(at, number, argument.name), argument.kind, value)
 
     def each_slots(self, at: int, part: Each, instance: Instance) -> Iterator[Slot]:
-        """Members are counted through all stages; like ones are written once."""
-        number = 0
-        for stage in part.stages:
-            for member in kept_members(stage):
+        """Calls are counted first to last through all stages, as `Tapes.callees` does."""
+        callees = iter(enumerate(self.tapes.callees(instance, part)))
+        for row, stage in enumerate(part.stages):
+            for number, member in enumerate(kept_members(stage)):
                 if isinstance(stage, Layer):
-                    yield from self.operator_slots(at, number, member)
+                    yield from self.operator_slots(at, each_number(row, number), member)
                 else:
-                    (callee,) = self.tapes.callees(instance, one_member(stage, member))
-                    yield from self.callee_slots(at, number, callee)
-                number += 1
+                    yield from self.callee_slots(at, *next(callees))
 
     def join_slots(
         self, at: int, number: int, member: Member, instance: Instance
     ) -> Iterator[Slot]:
-        if self.tapes.columns is None:
-            return
         join = member.node
         assert isinstance(join, Join)
+        if self.tapes.columns is None:
+            return
         context = self.tapes.context(instance, member.route)
-        yield Slot(Key(at, number, "arity"), "arity", len(join.operands))
         picks = self.picks.of(member.graph, context, member.at) if join.sampled else None
+        yield Slot(Key(at, number, "arity"), "arity", len(join.operands))
         yield Slot(Key(at, number, "picks"), "picks", picks)
         rates = self.picks.rates(member.graph, join.operands)
         yield Slot(Key(at, number, "rates"), "rates", rates)
 
 
-def is_counted(loop: Loop) -> bool:
-    """Whether all turns are the same: copies of one graph, not a list of different ones."""
-    return all(len(getattr(part, "members", ())) <= 1 for part in loop.body.operations)
-
-
-def kept_members(stage: Layer | Invoke) -> Sequence[Member]:
-    """One member for all where they are written the same."""
-    if isinstance(stage, Layer):
-        written = {operator_of(member).attributes for member in stage.members}
-        if len(written) == 1 and not holds_tensors(stage):
-            return stage.members[:1]
-    return stage.members
+def each_number(row: int, number: int) -> int:
+    """The number of a layer among those of an `each`, apart from all calls."""
+    return -1 - (row << 20) - number

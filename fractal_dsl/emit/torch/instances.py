@@ -18,6 +18,7 @@ from fractal_dsl.emit.torch.tape import (
     Layer,
     Loop,
     Meet,
+    Member,
     Open,
     Part,
     Path,
@@ -27,8 +28,10 @@ from fractal_dsl.emit.torch.tape import (
 from fractal_dsl.emit.torch.uses import facts_of, inputs_of, mark_inplace, operator_of, outputs_of
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Call, Join, Program
+from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.shapes import image
 
-__all__ = ["Instance", "Tapes", "walk"]
+__all__ = ["Instance", "Tapes", "holds_tensors", "is_counted", "kept_members", "walk"]
 
 
 class Instance(NamedTuple):
@@ -223,10 +226,26 @@ class _Form:
 
     def members(self, part: Each) -> object:
         """Operands that are treated all the same need not be counted."""
-        numbers = [
-            tuple(operator_of(m).attributes for m in stage.members)
-            for stage in part.stages
-            if isinstance(stage, Layer)
-        ]
-        alike = all(len(set(row)) == 1 for row in numbers) and len(numbers) == len(part.stages)
+        alike = all(len(kept_members(stage)) == 1 for stage in part.stages)
         return None if alike else len(part.stages[0].members)
+
+
+def is_counted(loop: Loop) -> bool:
+    """Whether all turns are the same: copies of one graph, not a list of different ones."""
+    return all(len(getattr(part, "members", ())) <= 1 for part in loop.body.operations)
+
+
+def kept_members(stage: Layer | Invoke) -> Sequence[Member]:
+    """The members of a stage of `each` that are written: one where all can be one module."""
+    if isinstance(stage, Layer):
+        written = {operator_of(member).attributes for member in stage.members}
+        if len(written) == 1 and not holds_tensors(stage.members[0]):
+            return stage.members[:1]
+    return stage.members
+
+
+def holds_tensors(member: Member) -> bool:
+    """Whether the operator has weights or buffers; channels do not decide it."""
+    attributes = operator_of(member).attributes
+    spec, shapes = spec_of(attributes), [image(1, 1, 1)]
+    return bool(spec.parameters(attributes, shapes) or spec.buffers(attributes, shapes))

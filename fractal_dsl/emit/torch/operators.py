@@ -7,8 +7,7 @@ An operator of `fractal_dsl.ir.operators` has one entry here and one macro of th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from fractal_dsl.ir.operators import Attributes
@@ -37,7 +36,7 @@ class Entry:
 
     numbers: Callable[[Any, Inputs], dict[str, Number]] = nothing
     facts: Callable[[Any, Inputs], dict[str, Fact]] = nothing
-    defaults: Mapping[str, Number] = MappingProxyType({})
+    defaults: Mapping[str, Number] = field(default_factory=dict)
     formula: bool = False
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["Argument", "Key", "Number", "Sizes", "Slot", "divide"]
+__all__ = ["SIZES", "Argument", "Key", "Number", "Sizes", "Slot", "Vector", "divide"]
 
-Number: TypeAlias = "int | float | tuple[object, ...] | None"
+Number: TypeAlias = "int | float | str | tuple[object, ...] | None"
+Vector: TypeAlias = "tuple[Number, ...]"
 
 # Roles that measure the same thing, so that equal ones may be one argument.
 SIZES = frozenset({"c_in", "c_out", "channels", "features", "groups"})
+ABSENT: Final = "absent"
 FIRST = ("c_in", "c_out", "channels", "features")
 
 
@@ -52,29 +54,27 @@ class Sizes:
     names: Mapping[Key, str]
 
 
-Vector: TypeAlias = "tuple[Number, ...]"
-
-
 def divide(
     slots: Sequence[Sequence[Slot]],
     members: Sequence[int],
     bounds: Mapping[str, Vector],
-    taken: frozenset[str],
 ) -> Sizes:
     """Sort the numbers of a family by how they vary.
 
-    `slots` are the numbers of each instance, in the same order; `members` tells the class of
-    each instance; `bounds` are widths that have names (`c_in`, `c_out`). Names in `taken` are
-    not given.
+    `slots` are the numbers of each instance; `members` tells the class of each instance;
+    `bounds` are widths that have names (`c_in`, `c_out`). While arguments are being found, a
+    number may be absent from some instances.
     """
+    rows = [{slot.key: slot.value for slot in row} for row in slots]
+    kinds = {slot.key: slot.kind for row in slots for slot in row}
     groups: dict[tuple[str, Vector], list[Key]] = {}
-    for column in zip(*slots, strict=True):
-        vector = tuple(slot.value for slot in column)
-        if any(value != vector[0] for value in vector):
-            groups.setdefault((column[0].kind, vector), []).append(column[0].key)
+    for key, kind in kinds.items():
+        vector = tuple(row.get(key, ABSENT) for row in rows)
+        if len(set(vector) - {ABSENT}) > 1:
+            groups.setdefault((kind, vector), []).append(key)
     names: dict[Key, str] = {}
     made: list[tuple[bool, Argument]] = []
-    used = set(taken)
+    used: set[str] = set()
     for (kind, vector), keys in groups.items():
         name = free(wanted_name(kind, vector, keys, bounds), used)
         used.add(name)

@@ -15,7 +15,7 @@ __all__ = ["LAYERS", "BatchNorm", "Conv2d", "Linear"]
 
 @dataclass(frozen=True, slots=True)
 class Conv2d(Attributes):
-    """Convolution alone. `padding = None` is half the (dilated) kernel: sizes stay at stride 1.
+    """Convolution alone; the default padding keeps sizes at stride 1 and dilation 1.
 
     `counted = false` is a projection, which is no layer of the net (`project`).
     """

@@ -1,0 +1,102 @@
+"""Modules as they are called inside loops: `self.block`, or the variable of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fractal_dsl.emit.torch.instances import walk
+from fractal_dsl.emit.torch.modules_of import Modules
+from fractal_dsl.emit.torch.naming import local_name
+from fractal_dsl.emit.torch.tape import (
+    Each,
+    Index,
+    Invoke,
+    Layer,
+    Loop,
+    Meet,
+    Open,
+    Part,
+    Path,
+    Turn,
+)
+from fractal_dsl.emit.torch.text import Code, Safe, fill, ident, literal
+
+__all__ = ["LoopVariable", "module", "variables"]
+
+
+class LoopVariable(NamedTuple):
+    """A variable of a loop, the list it runs through, and the operations that use it."""
+
+    name: Code
+    source: Code
+    users: tuple[Part, ...]
+
+
+def module(modules: Modules, path: Path) -> Code:
+    """How the module at `path` is written where it is used."""
+    if path.name in modules.single:
+        return fill("self.{}", ident(path.name))
+    return element(modules, path.name, path.indices)
+
+
+def element(modules: Modules, name: str, indices: Sequence[Index]) -> Code:
+    """A module or a list of modules: what follows the last turn counts from its variable."""
+    turns = [at for at, index in enumerate(indices) if isinstance(index, Turn)]
+    if turns:
+        text = variable(name, indices[: turns[-1] + 1])
+        rest = indices[turns[-1] + 1 :]
+    else:
+        text, rest = fill("self.{}", ident(name)), indices
+    for index in rest:
+        assert isinstance(index, int)
+        text = fill("{}[{}]", text, literal(index))
+    return text
+
+
+def variable(name: str, indices: Sequence[Index]) -> Code:
+    """The variable for one turn of a list; inner lists of the same name are numbered."""
+    depth = sum(isinstance(index, Turn) for index in indices)
+    shown = local_name(name)
+    return ident(shown if depth == 1 else f"{shown}_{depth}")
+
+
+def variables(modules: Modules, loop: Loop) -> list[LoopVariable]:
+    """What a loop runs through, in the order its body uses it."""
+    found: dict[tuple[str, tuple[Index, ...]], list[Part]] = {}
+    for part in walk(loop.body):
+        for path in paths_of(modules, part):
+            for at, index in enumerate(path.indices):
+                if isinstance(index, Turn) and index.loop == loop.turns.loop:
+                    found.setdefault((path.name, path.indices[: at + 1]), []).append(part)
+    made = []
+    for (name, indices), users in found.items():
+        turn = indices[-1]
+        assert isinstance(turn, Turn)
+        source = element(modules, name, indices[:-1])
+        if turn.first or turn.count != modules.length(name, indices[:-1]):
+            source = fill("{}[{}]", source, bounds(turn))
+        made.append(LoopVariable(variable(name, indices), source, tuple(users)))
+    return made
+
+
+def bounds(turn: Turn) -> Safe:
+    start = literal(turn.first) if turn.first else fill("")
+    return fill("{}:{}", start, literal(turn.first + turn.count))
+
+
+def paths_of(modules: Modules, part: Part) -> list[Path]:
+    """Paths of the modules that an operation uses, if they stand in lists."""
+    paths: list[Path] = []
+    match part:
+        case Layer() | Invoke() | Open():
+            paths = [part.path]
+        case Meet() if modules.context.is_sampled:
+            paths = [part.path]
+        case Each():
+            paths = [Path(s.path.name, s.path.indices[:-1]) for s in part.stages]
+        case _:
+            pass
+    return [path for path in paths if path.name not in modules.single]
+
+

@@ -1,0 +1,81 @@
+"""What the documents show is run: every command, every Python block, every file of FDL."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fractal_dsl.driver import compile_source
+from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.operators.describe import markdown
+from fractal_dsl.source import Source
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the documents speak of."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("specs", "examples"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+def run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def shell_commands() -> list[str]:
+    """Commands of the documents, in order; those that set up an environment are CI's own."""
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    ours = [line for line in lines if line.startswith(("fractalc ", "python "))]
+    return list(dict.fromkeys(ours))
+
+
+def test_every_command_and_every_python_block_runs(checkout: Path) -> None:
+    """In order, as a reader would: later ones use what earlier ones wrote."""
+    commands = shell_commands()
+    assert len(commands) >= 6
+    for command in commands:
+        words = command.split()
+        if words[0] == "fractalc":
+            run([sys.executable, "-m", "fractal_dsl", *words[1:]], checkout)
+        else:
+            short = ["--epochs", "1"] if words[1] == "examples/digits.py" else []
+            run([sys.executable, *words[1:], *short], checkout)
+    for page in PAGES:
+        for block in blocks(page, "python"):
+            run([sys.executable, "-c", f"import sys; sys.path.insert(0, '.')\n{block}"], checkout)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs").rglob("*.fdl")), ids=lambda p: p.name)
+def test_every_spec_compiles(path: Path) -> None:
+    compile_source(Source(path.name, path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_fdl_in_the_documents_compiles(page: Path) -> None:
+    for block in blocks(page, "fdl"):
+        compile_source(Source("page.fdl", block))
+
+
+def test_the_page_of_operators_is_the_table() -> None:
+    assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(list(OPERATORS.values()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target

@@ -1,0 +1,80 @@
+"""What the collapsed picture shows of a net: each distinct part once."""
+
+from __future__ import annotations
+
+from fractal_dsl.emit.diagram import DrawOptions
+from fractal_dsl.emit.diagram.panels import Leaf, collapsed
+from fractal_dsl.emit.diagram.sheet import Kind
+from fractal_dsl.semantics import elaborate, resolve
+from fractal_dsl.source import Source
+from fractal_dsl.syntax import parse
+
+
+def panels(text: str) -> list[Leaf]:
+    program = elaborate(resolve(parse(Source("Drawn.fdl", text))), None, {}).program
+    found, notes = collapsed(program, DrawOptions())
+    assert notes == ()
+    return found
+
+
+def boxes(leaf: Leaf) -> list[str]:
+    ends = (Kind.INPUT, Kind.OUTPUT)
+    return [item.text for item in leaf.sheet.items if item.kind not in ends]
+
+
+def test_leaves_are_one_box_each() -> None:
+    (only,) = panels("net = conv(16) >> max_pool(2) >> flatten >> linear(10)\n")
+    assert boxes(only) == ["conv(16)", "max_pool(2)", "flatten", "linear(10)"]
+    kinds = [item.kind for item in only.sheet.items[1:-1]]
+    assert kinds == [Kind.CONV, Kind.POOL, Kind.OTHER, Kind.DENSE]
+
+
+def test_shapes_stand_where_they_change() -> None:
+    (only,) = panels("net = conv(16) >> relu >> max_pool(2)\n")
+    assert [link.shape for link in only.sheet.links] == [
+        "3×32×32",
+        "16×32×32",
+        "",
+        "16×16×16",
+    ]
+
+
+def test_a_repeat_is_drawn_once() -> None:
+    spec = "unit = conv(16) >> (id + relu)\nnet = conv(16) >> unit ** 5\n"
+    net, unit = panels(spec)
+    assert boxes(net) == ["conv(16)", "unit × 5"]
+    assert unit.title == "unit × 5"
+
+
+def test_parts_that_differ_only_in_sizes_share_a_panel_without_shapes() -> None:
+    spec = "b(w) = conv(w) >> (id + relu)\nnet = b(8) >> b(16) >> b(16) >> max_pool(2) >> b(16)\n"
+    net, block = panels(spec)
+    assert boxes(net) == ["b(8)", "b(16)", "b(16)", "max_pool(2)", "b(16)"]
+    assert block.title == "b × 4"
+    assert block.lines[0] == "b(8), b(16) × 3"
+    assert all(not link.shape for link in block.sheet.links)
+
+
+def test_parts_that_differ_in_kind_do_not() -> None:
+    spec = "b(k) = conv(8, k) >> (id + relu)\nnet = b(1) >> b(3)\n"
+    assert len(panels(spec)) == 3
+
+
+def test_a_name_for_a_name_is_no_panel() -> None:
+    spec = "inner = conv(8) >> (id + relu)\nouter = inner\nnet = outer >> outer\n"
+    net, outer = panels(spec)
+    assert len(boxes(net)) in (1, 2)
+    assert outer.title.startswith("outer")
+    assert boxes(outer)[0] == "conv(8)"
+
+
+def test_equations_and_open_blocks() -> None:
+    spec = (
+        "f(1) = conv\nf(C+1) = (f(C) . f(C)) (+) conv\n"
+        "block(channels) = f(3) >> each(max_pool(2))\nnet = block(8) >> block(16)\n"
+    )
+    net, block = panels(spec)
+    assert [item.kind for item in net.sheet.items].count(Kind.JOIN) == 2
+    assert [link.note for link in net.sheet.links].count("3 columns") == 2
+    assert block.sheet.items[-2].kind is Kind.OPEN
+    assert any(line.startswith(("f(3) =", "f(C+1) =")) for line in block.lines)

@@ -1,0 +1,168 @@
+"""Every analysis the slow way: on the flat DAG, from the definition, with networkx."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import product
+from math import prod
+
+import networkx as nx
+
+from fractal_dsl.ir.flat import FlatNode, FlatProgram
+from fractal_dsl.ir.flatten import flat_networkx
+from fractal_dsl.ir.graph import Apply, Call, Join, Program
+from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.view import networkx_view
+from fractal_dsl.reference.plans import Plan
+
+IN_PLACE = {"relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
+
+
+def layers(node: FlatNode) -> int:
+    return spec_of(node.attributes).depth(node.attributes) if node.attributes else 0
+
+
+def weighted_layers(node: FlatNode) -> int:
+    return spec_of(node.attributes).weighted(node.attributes) if node.attributes else 0
+
+
+def tensor_sizes(flat: FlatProgram, node: FlatNode, which: str) -> int:
+    if node.attributes is None:
+        return 0
+    shapes = [flat.nodes[at].shape for at in node.inputs]
+    tensors = getattr(spec_of(node.attributes), which)(node.attributes, shapes)
+    return sum(prod(tensor.shape) for tensor in tensors)
+
+
+def dead_ends_removed(flat: FlatProgram) -> nx.MultiDiGraph:
+    """The flat DAG from the input to the output."""
+    view = flat_networkx(flat)
+    return view.subgraph(nx.ancestors(view, flat.output) | {flat.output})
+
+
+def longest(flat: FlatProgram, weigh: Callable[[FlatNode], int]) -> int:
+    view = nx.DiGraph(dead_ends_removed(flat))
+    for _, at, data in view.edges(data=True):
+        data["weight"] = weigh(flat.nodes[at])
+    return nx.dag_longest_path_length(view, weight="weight")
+
+
+def lengths(flat: FlatProgram) -> Counter[int]:
+    """Number of paths from the input by their convolutions."""
+    view = dead_ends_removed(flat)
+    found: dict[int, Counter[int]] = {}
+    for at in nx.topological_sort(view):
+        node = flat.nodes[at]
+        here: Counter[int] = Counter() if node.inputs else Counter({0: 1})
+        for source, _, _ in view.in_edges(at, keys=True):
+            for length, number in found[source].items():
+                here[length + layers(node)] += number
+        found[at] = here
+    return found[flat.output]
+
+
+def listed_lengths(flat: FlatProgram) -> Counter[int]:
+    """The same by listing every path."""
+    view = dead_ends_removed(flat)
+    ways = nx.all_simple_edge_paths(view, 0, flat.output)
+    return Counter(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
+
+
+def fields(flat: FlatProgram) -> tuple[set[tuple[int, int]], set[tuple[int, int]], bool]:
+    """(field, jump) of every path along height and width; whether one sees everything."""
+    view = dead_ends_removed(flat)
+    found: dict[int, tuple[set[tuple[int, int]], set[tuple[int, int]], bool]] = {}
+    for at in nx.topological_sort(view):
+        node = flat.nodes[at]
+        incoming = [found[source] for source in node.inputs]
+        whole = any(one[2] for one in incoming)
+        axes = [set().union(*(one[axis] for one in incoming)) or {(1, 1)} for axis in (0, 1)]
+        if node.attributes is not None:
+            shapes = [flat.nodes[source].shape for source in node.inputs]
+            name = node.attributes.operator
+            window = spec_of(node.attributes).window(node.attributes, shapes)
+            if name in ("global_avg_pool", "global_max_pool", "flatten"):
+                whole = True
+            elif window is not None:
+                axes = [
+                    {(r + (k - 1) * d * j, j * s) for r, j in axis}
+                    for axis, k, s, d in zip(
+                        axes, window.kernel, window.stride, window.dilation, strict=True
+                    )
+                ]
+        found[at] = axes[0], axes[1], whole
+    return found[flat.output]
+
+
+def activation_bytes(program: Program) -> int:
+    """Instance by instance, down the tree of calls."""
+    total = 0
+    todo = [program.net]
+    while todo:
+        graph = todo.pop()
+        view = networkx_view(graph)
+        returned = Counter(operand.source.node for operand in graph.outputs)
+        for at, node in enumerate(graph.nodes):
+            if isinstance(node, Call):
+                todo.extend([program.graphs[node.callee]] * node.count)
+            elif isinstance(node, Join):
+                total += 4 * node.shape.elements
+            elif isinstance(node, Apply) and node.attributes.operator != "flatten":
+                before = next(iter(view.predecessors(at)))
+                source = graph.nodes[before]
+                norm = isinstance(source, Apply) and source.attributes.operator == "batch_norm"
+                alone = view.out_degree(before) + returned[before] == 1
+                in_place = node.attributes.operator in IN_PLACE and norm and alone
+                total += 0 if in_place else 4 * node.shape.elements
+    return total
+
+
+def plan_count(flat: FlatProgram) -> int:
+    return prod(2 ** len(flat.nodes[at].operands) - 1 for at in flat.joins)
+
+
+def join_outcomes(rates: list[float]) -> Iterator[tuple[float, tuple[bool, ...]]]:
+    """Every set of inputs that local sampling may keep, with its probability."""
+    chances: Counter[tuple[bool, ...]] = Counter()
+    for mask in product((True, False), repeat=len(rates)):
+        chance = prod(1 - r if kept else r for kept, r in zip(mask, rates, strict=True))
+        if any(mask):
+            chances[mask] += chance
+        else:
+            for revived in range(len(rates)):
+                chances[tuple(at == revived for at in range(len(rates)))] += chance / len(rates)
+    return ((chance, mask) for mask, chance in chances.items())
+
+
+def local_work(flat: FlatProgram, local: float, cost: Callable[[int], int]) -> float:
+    """Expected cost of what is live under local sampling, over every plan there is."""
+
+    def from_here(at: int, needed: frozenset[int]) -> float:
+        work = 0.0
+        while at >= 0:
+            node = flat.nodes[at]
+            if at in needed:
+                work += cost(at)
+                if node.join is not None:
+                    rates = [local if o.rate is None else o.rate for o in node.operands]
+                    for chance, mask in join_outcomes(rates):
+                        kept = {s for s, k in zip(node.inputs, mask, strict=True) if k}
+                        if chance:
+                            work += chance * from_here(at - 1, needed | kept)
+                    return work
+                needed |= set(node.inputs)
+            at -= 1
+        return work
+
+    return from_here(flat.output, frozenset({flat.output}))
+
+
+def join_labels(flat: FlatProgram) -> list[tuple[str, int]]:
+    """Who closes each flat join, and its arity, in order of their numbers."""
+    joins = [flat.nodes[at] for at in flat.joins]
+    return [(node.calls[-1] if node.calls else "net", len(node.operands)) for node in joins]
+
+
+def reached(plan: Plan) -> dict[int, tuple[bool, ...]]:
+    return {number: mask for number, mask in enumerate(plan) if any(mask)}
