@@ -82,8 +82,8 @@ def remark(kind: str, text: str, gutter: int, width: int, paint: Painter) -> Ite
     """`  = note: text`, wrapped under itself."""
     indent = " " * (gutter + len(kind) + 5)
     lead = paint(" " * (gutter + 1) + "=", "gutter") + " " + paint(kind, "strong") + ": "
-    for paragraph in safe(text).split("\n"):
-        for line in wrapped(paragraph, width - len(indent)):
+    for paragraph in text.split("\n"):
+        for line in wrapped(safe(paragraph), width - len(indent)):
             yield lead + line
             lead = indent
 

@@ -24,11 +24,11 @@ def safe(text: str) -> str:
     """`text` with every character that could steer a terminal shown as `<U+202E>`.
 
     That is controls, format characters (bidi marks and zero-width ones among them), lone
-    surrogates and line separators. A newline, which our own texts may hold, stays.
+    surrogates, line separators and newlines.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(char if char == "\n" else shown(char) for char in text)
+    return "".join(map(shown, text))
 
 
 def shown(char: str) -> str:

@@ -21,7 +21,7 @@ __all__ = ["MAX_DEPTH", "World", "value_key"]
 # 5,000. The other limits stop what would only meet this one after seconds: calls nested in
 # calls, argument sets of one level of a recursion, and inputs of joins, all joins together.
 MAX_CALLS = 20_000
-MAX_DEPTH = 1_500
+MAX_DEPTH = 1_000
 MAX_VARIANTS = 128
 MAX_STRANDS = 100_000
 

@@ -77,11 +77,21 @@ def test_a_layout_that_hangs_falls_back_on_the_collapsed_picture(
     )
     script = stub(tmp_path, text)
     monkeypatch.setattr(drawing, "_graphviz", lambda options: graphviz(script, options.seconds))
-    with pytest.raises(DiagnosticError) as caught:
-        draw(bridges(2), "svg", DrawOptions(seconds=1.0))
-    assert caught.value.diagnostics[0].code == "F0901"
-    result = draw(wrapped(bridges(2)), "svg", DrawOptions(expand=True, seconds=1.0))
-    assert "took more than 1 s" in result.notes[0]
+    result = draw(bridges(2), "svg", DrawOptions(expand=True, seconds=1.0))
+    assert "no layout (drawing took longer than 1 s" in result.notes[0]
+    assert "drawn as one box" in result.notes[1]
+    assert b"10 parts" in result.data
+
+
+def test_a_layout_that_crashes_falls_back_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = stub(tmp_path, "os.kill(os.getpid(), 11)")
+    monkeypatch.setattr(drawing, "_graphviz", lambda options: graphviz(script))
+    result = draw(bridges(2), "dot")
+    assert "ended by signal 11" in result.notes[0]
+    with pytest.raises(DiagnosticError):
+        draw(bridges(2), "svg")
 
 
 def test_expansion_above_the_limit_is_drawn_collapsed_and_says_so() -> None:

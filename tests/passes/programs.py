@@ -17,7 +17,7 @@ from fractal_dsl.ir.verify import verify
 from fractal_dsl.passes.pipeline import drop_unreached
 from tests.passes.sketch import Flow, Library, Sketch
 
-__all__ = ["programs"]
+__all__ = ["programs", "wired_programs"]
 
 LARGE, SMALL = image(2, 8, 8), image(2, 4, 4)
 LAYERS = (
@@ -185,6 +185,48 @@ def programs(draw: st.DrawFn, most_nodes: int = 120, sampling: bool = True) -> P
         make(draft, shape)
     rates = Sampling(draft.pick(0.15, 0.5, 0.0), draft.pick(0.5, 0.0, 1.0)) if sampling else None
     program = drop_unreached(draft.library.program(entry(draft), rates))
+    assume(node_count(program) <= most_nodes)
+    verify(program)
+    return program
+
+
+def wired_graph(draft: Draft, is_entry: bool) -> int:
+    """Nodes that read any values before them, as wires allow; nothing is left unused."""
+    sketch = Sketch(draft.library, SMALL)
+    values = [sketch.start]
+    unused: list[Flow] = []
+    for _ in range(draft.number(2, 6)):
+        chosen = [draft.pick(*values) for _ in range(draft.number(1, 3))]
+        made = wired_node(draft, sketch, chosen)
+        unused = [flow for flow in unused if flow not in chosen] + [made]
+        values.append(made)
+    unused = unused or [sketch.apply(Conv2d(2), sketch.start)]
+    ends = [*unused, draft.pick(*values)]
+    flow = sketch.join(*ends) if draft.pick(True, True, False) else sketch.apply(Sum(), *ends)
+    label = "net" if is_entry else f"wired{len(draft.library.graphs)}"
+    return sketch.finish(sketch.close(flow) if is_entry else flow, label)
+
+
+def wired_node(draft: Draft, sketch: Sketch, chosen: list[Flow]) -> Flow:
+    if len(chosen) > 1:
+        if draft.pick(True, False):
+            rates = tuple(draft.pick(None, 0.3) for _ in chosen)
+            return sketch.close(sketch.join(*chosen, rates=rates))
+        return sketch.apply(Sum(), *chosen)
+    callees = draft.plain
+    if callees and draft.pick(True, False):
+        return sketch.close(sketch.call(draft.pick(*callees), chosen[0]))
+    return sketch.apply(draft.pick(*LAYERS), chosen[0])
+
+
+@st.composite
+def wired_programs(draw: st.DrawFn, most_nodes: int = 60) -> Program:
+    """Like `programs`, but values are used in several places, as wires allow."""
+    draft = Draft(draw)
+    for _ in range(draft.number(0, 2)):
+        draft.plain.append(wired_graph(draft, is_entry=False))
+    entry = wired_graph(draft, is_entry=True)
+    program = drop_unreached(draft.library.program(entry, Sampling(0.2, 0.5)))
     assume(node_count(program) <= most_nodes)
     verify(program)
     return program

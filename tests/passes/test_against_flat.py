@@ -6,6 +6,7 @@ from collections import Counter
 from math import isclose
 
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from fractal_dsl.ir.flatten import flatten, node_count
 from fractal_dsl.ir.graph import Call, Join, Program
@@ -26,7 +27,7 @@ from fractal_dsl.reference.plans import (
     node_macs,
 )
 from tests.passes import slow
-from tests.passes.programs import programs
+from tests.passes.programs import programs, wired_programs
 
 many = settings(
     max_examples=60,
@@ -36,7 +37,7 @@ many = settings(
 
 
 @many
-@given(programs())
+@given(st.one_of(programs(), wired_programs()))
 def test_counts(program: Program) -> None:
     flat = flatten(program)
     applied = [node for node in flat.nodes if node.attributes is not None]
@@ -58,7 +59,7 @@ def test_counts(program: Program) -> None:
 
 
 @many
-@given(programs())
+@given(st.one_of(programs(), wired_programs()))
 def test_depth_and_paths(program: Program) -> None:
     flat = flatten(program)
     assert depth(program) == slow.longest(flat, slow.layers)
@@ -79,7 +80,7 @@ def test_depth_and_paths(program: Program) -> None:
 
 
 @many
-@given(programs())
+@given(st.one_of(programs(), wired_programs()))
 def test_receptive_field(program: Program) -> None:
     height, width, whole = slow.fields(flatten(program))
     found = receptive_field(program)
@@ -144,7 +145,7 @@ def walk(program: Program, column: int) -> tuple[list[tuple[str, int]], dict[int
 
 
 @many
-@given(programs(most_nodes=80))
+@given(st.one_of(programs(most_nodes=80), wired_programs()))
 def test_columns(program: Program) -> None:
     flat = flatten(program)
     calls = range(len(flat.calls))
@@ -190,7 +191,7 @@ def test_columns_of_each_call(program: Program) -> None:
 
 
 @many
-@given(programs(most_nodes=60))
+@given(st.one_of(programs(most_nodes=60), wired_programs()))
 def test_expected_live(program: Program) -> None:
     flat = flatten(program)
     assume(slow.plan_count(flat) <= 1 << 11)

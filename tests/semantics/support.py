@@ -40,11 +40,13 @@ def codes(text: str, **overrides: object) -> list[str]:
 
 def operators(program: FlatProgram) -> list[str]:
     """Operator names in data-flow order; joins are `mean/n`."""
-    return [
-        f"mean/{len(node.operands)}" if node.join is not None else node.attributes.operator
-        for node in program.nodes[1:]
-        if node.join is not None or node.attributes is not None
-    ]
+    found = []
+    for node in program.nodes[1:]:
+        if node.attributes is None:
+            found.append(f"mean/{len(node.operands)}")
+        else:
+            found.append(node.attributes.operator)
+    return found
 
 
 def keys(program: FlatProgram) -> list[str]:

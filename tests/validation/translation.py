@@ -36,7 +36,7 @@ def validate(text: str, seed: int) -> Outcome:
     faults: list[str] = []
     tied = False
     for style in ("modules", "flat"):
-        module = compiled.module(style)()  # type: ignore[arg-type]
+        module = compiled.module(style)()
         for training, plan in situations(compiled.program.sampling is not None, flat, seed):
             report = check(module, flat, seed=seed, training=training, plan=plan)
             tied |= report.ties > 0

@@ -7,12 +7,13 @@ from functools import partial
 from time import monotonic
 
 from fractal_dsl.emit.diagram.arrange import Layered, arrange
+from fractal_dsl.emit.diagram.census import ENDLESS
 from fractal_dsl.emit.diagram.dot import source
 from fractal_dsl.emit.diagram.figure import Figure, Panel, compose
 from fractal_dsl.emit.diagram.layered import TooManyPartsError, layers
 from fractal_dsl.emit.diagram.options import FORMATS, Drawing, DrawOptions
 from fractal_dsl.emit.diagram.panels import Leaf, collapsed, expanded, parts_expanded, summary
-from fractal_dsl.emit.diagram.render import Graphviz, SlowLayoutError
+from fractal_dsl.emit.diagram.render import Graphviz, GraphvizError
 from fractal_dsl.ir.graph import Program
 
 __all__ = ["dot", "draw"]
@@ -51,49 +52,44 @@ def _graphviz(options: DrawOptions) -> Graphviz:
 
 
 def _figure(program: Program, options: DrawOptions) -> tuple[Figure, tuple[str, ...]]:
+    """The page, and notes on what is not drawn as it was asked for."""
     notes: tuple[str, ...] = ()
     if options.expand or options.plan is not None:
-        figure, note = _whole(program, options)
-        if figure is not None:
-            return figure, ()
-        notes = (note,)
+        try:
+            return _whole(program, options), ()
+        except (TooManyPartsError, GraphvizError) as error:
+            what = "repeats once, and no highlight" if options.plan else "repeats once"
+            notes = (f"expanded, the net has {_reason(error, options)}: the picture shows {what}",)
     panels, further = collapsed(program, options)
-    place = _placing(options)
+    layered = _layered(options)
     placed = []
     for panel in panels:
         try:
-            placed.append(_placed(panel, place))
-        except TooManyPartsError as many:
-            notes += (f"a part of {many.count:,} nodes that form no columns is drawn as one box",)
-            placed.append(_placed(replace(panel, sheet=summary(panel.sheet)), place))
+            placed.append(_placed(panel, layered))
+        except (TooManyPartsError, GraphvizError) as error:
+            notes += (f"{panel.title} has {_reason(error, options)}: it is drawn as one box",)
+            placed.append(_placed(replace(panel, sheet=summary(panel.sheet)), layered))
     return compose(placed, legend=options.legend), notes + further
 
 
-def _whole(program: Program, options: DrawOptions) -> tuple[Figure | None, str]:
-    """The expanded picture, or why there is none."""
+def _whole(program: Program, options: DrawOptions) -> Figure:
+    """The expanded picture."""
     count = parts_expanded(program)
-    instead = (
-        "the picture shows repeats once, and no highlight"
-        if options.plan
-        else ("the picture shows repeats once")
-    )
     if count > options.nodes:
-        limit = f"{options.nodes:,}"
-        shown = f"{count:,}" if count < 10**9 else "over 10^9"
-        return None, f"expanded, the net has {shown} parts, above the limit of {limit}: {instead}"
-    try:
-        panel = _placed(expanded(program, options), _placing(options))
-        return compose([panel], legend=options.legend), ""
-    except TooManyPartsError as many:
-        return None, (
-            f"expanded, the net has {many.count:,} parts that form no columns, above the limit of "
-            f"{options.layered:,}: {instead}"
-        )
-    except SlowLayoutError:
-        return None, f"the expanded net took more than {options.seconds:g} s: {instead}"
+        raise TooManyPartsError(count, options.nodes)
+    panel = _placed(expanded(program, options), _layered(options))
+    return compose([panel], legend=options.legend)
 
 
-def _placing(options: DrawOptions) -> Layered:
+def _reason(error: TooManyPartsError | GraphvizError, options: DrawOptions) -> str:
+    if isinstance(error, TooManyPartsError):
+        count = f"{error.count:,}" if error.count < ENDLESS else "over 10^9"
+        what = "parts that form no columns" if error.limit == options.layered else "parts"
+        return f"{count} {what}, above the limit of {error.limit:,}"
+    return f"no layout ({error.diagnostics[0].message})"
+
+
+def _layered(options: DrawOptions) -> Layered:
     return partial(layers, _graphviz(options), options.layered)
 
 

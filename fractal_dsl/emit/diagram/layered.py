@@ -14,11 +14,12 @@ __all__ = ["TooManyPartsError", "layers"]
 
 
 class TooManyPartsError(Exception):
-    """More parts than Graphviz lays out in good time."""
+    """More parts than are drawn, or than Graphviz lays out in good time."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(count, limit)
         self.count = count
+        self.limit = limit
 
 
 def layers(
@@ -34,7 +35,7 @@ def layers(
     Raises `TooManyPartsError` above `most` parts, and what `Graphviz.layout` raises.
     """
     if len(items) > most:
-        raise TooManyPartsError(len(items))
+        raise TooManyPartsError(len(items), most)
     found = graphviz.layout(bare_source(sheet, sizes, items, links))
     _, _, width, height = _numbers(found["page"])
     spots = {}

@@ -20,15 +20,15 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.emit.diagram.svg import tidied
 from fractal_dsl.emit.diagram.worker import MISSING
 
-__all__ = ["Graphviz", "SlowLayoutError"]
+__all__ = ["Graphviz", "GraphvizError"]
 
 WORKER = Path(__file__).with_name("worker.py")
 PDF_DATE = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
 PACKAGES = "install `pygraphviz` 2.0.4 or later and `font-source-sans-pro`: both come with fractalc"
 
 
-class SlowLayoutError(DiagnosticError):
-    """Graphviz took longer than it may (F0901)."""
+class GraphvizError(DiagnosticError):
+    """Graphviz took longer than it may (F0901), or failed (F0902)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ def _ending(status: int, stderr: bytes) -> str:
     return f"it ended with status {status}" + (f": {last[:200]}" if last else "")
 
 
-def _too_slow(seconds: float) -> SlowLayoutError:
-    return SlowLayoutError(
+def _too_slow(seconds: float) -> GraphvizError:
+    return GraphvizError(
         Diagnostic(
             "F0901",
             f"drawing took longer than {seconds:g} s and was stopped",
@@ -133,8 +133,8 @@ def _too_slow(seconds: float) -> SlowLayoutError:
     )
 
 
-def _failed(why: str) -> DiagnosticError:
-    return DiagnosticError(
+def _failed(why: str) -> GraphvizError:
+    return GraphvizError(
         Diagnostic(
             "F0902",
             f"Graphviz could not draw this net: {why}",

@@ -2,102 +2,263 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.conditions import Conditions
-from fractal_dsl.emit.torch.context import Context
-from fractal_dsl.emit.torch.instances import is_counted
 from fractal_dsl.emit.torch.lines import Line, nest
-from fractal_dsl.emit.torch.loopvars import module, variables
-from fractal_dsl.emit.torch.modules_of import Modules
+from fractal_dsl.emit.torch.loopvars import LoopVariable, variables
 from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need
-from fractal_dsl.emit.torch.tape import (
-    Body,
-    Each,
-    Formula,
-    Invoke,
-    Item,
-    Layer,
-    Loop,
-    Meet,
-    Open,
-    Part,
-    Unpack,
-)
-from fractal_dsl.emit.torch.templates import written
-from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import facts_of, inputs_of, operator_of, outputs_of, uses_of
+from fractal_dsl.emit.torch.registers import Registers
+from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Item, Layer, Loop, Meet, Open, Part, Unpack
+from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident
+from fractal_dsl.emit.torch.uses import inputs_of, outputs_of, uses_of
 
-__all__ = ["forward_lines", "input_names"]
-
-SINGLE = ("x", "h", "u", "v", "w", "z")
-LISTED = ("y", "p", "q")
+__all__ = ["forward_lines"]
 
 
-def input_names(body: Body) -> list[Code]:
-    return [register(SINGLE, at) for at in range(len(body.inputs))]
-
-
-def register(pool: Sequence[str], number: int) -> Code:
-    """Variable `number` of a pool, which never runs out."""
-    name = pool[number % len(pool)]
-    round_ = number // len(pool)
-    return ident(f"{name}_{round_ + 1}" if round_ else name)
-
-
-def forward_lines(context: Context, modules: Modules) -> list[Line]:
-    """Statements of `forward`, from the arguments to what is returned."""
-    body = context.body
-    names = dict(zip(body.inputs, input_names(body), strict=True))
-    writer = _Writer(context, modules, body, names, context.graph.is_open)
-    return [*writer.lines(), *writer.returned()]
-
-
-@dataclass(slots=True)
-class _Statement:
+class Statement(NamedTuple):
     need: Need
     line: Line
 
 
-@dataclass(slots=True)
-class _List:
-    """The operands of a join being gathered: the variable, and how many are in it."""
-
-    items: tuple[Item, ...]
-    name: Code
-    done: int = 0
-    started: bool = False
+def forward_lines(calls: Calls) -> list[Line]:
+    """Statements of `forward`, from its arguments to what is returned."""
+    context = calls.context
+    names = Registers(context.body)
+    writer = _Writer(calls, context.body, names, context.graph.is_open)
+    return [*writer.lines(), *writer.returned()]
 
 
 class _Writer:
     """Writes one body: the class's own, or that of a loop in it."""
 
-    def __init__(
-        self,
-        context: Context,
-        modules: Modules,
-        body: Body,
-        names: Mapping[int, Code],
-        is_open: bool,
-        carried: Code | None = None,
-    ) -> None:
-        self.context = context
-        self.modules = modules
+    def __init__(self, calls: Calls, body: Body, names: Registers, is_open: bool) -> None:
+        self.calls = calls
         self.body = body
-        self.names = dict(names)
+        self.names = names
         self.is_open = is_open
-        self.sampled = context.is_sampled
+        self.sampled = calls.context.is_sampled
+        self.conditions = Conditions(body, is_open)
         self.uses = uses_of(body)
-        self.conditions = Conditions(context, modules, body, is_open)
-        self.statements: list[_Statement] = []
-        self.lists: dict[int, _List] = {}
-        self.feeds: dict[int, tuple[int, int]] = {}
-        self.last = self.last_reads()
-        self.final = None if is_open else carried or ident(SINGLE[0])
+        self.statements: list[Statement] = []
         self.inlined: dict[int, Code] = {}
+        self.gathered: dict[int, int] = {}
+        self.items: dict[int, tuple[Item, ...]] = {
+            part.result: part.items for part in body.operations if isinstance(part, Meet)
+        }
+        if is_open:
+            self.items[OUTPUT] = body.outputs
+        self.inline = self.inlined_operations()
+        self.names.postpone(self.inline)
+        self.row_names = self.rows()
 
-    def last_reads(self) -> dict[int, int]:
-        last = {value: at for at, p in enumerate(self.body.operations) for value in inputs_of(p)}
-        last.update((item.value, len(self.body.operations)) for item in self.body.outputs)
-        return last
+    # What is written inside what -------------------------------------------------
+
+    def inlined_operations(self) -> dict[int, int]:
+        """Operations, by position, that stand inside the join they feed, at its position."""
+        found: dict[int, int] = {}
+        ends = [(at, part.items) for at, part in enumerate(self.body.operations)
+                if isinstance(part, Meet)]  # fmt: skip
+        if self.is_open:
+            ends.append((len(self.body.operations), self.body.outputs))
+        for end, items in ends:
+            if self.sampled and not (len(items) == 1 and items[0].spread):
+                continue
+            wanted, at = len(items) - 1, end - 1
+            while at >= 0 and wanted >= 0 and isinstance(
+                part := self.body.operations[at], Layer | Invoke | Open | Each
+            ):  # fmt: skip
+                values = outputs_of(part)
+                if len(values) != 1 or len(self.uses[values[0]]) != 1:
+                    break
+                wanted = next(
+                    (n for n in range(wanted, -1, -1) if items[n].value == values[0]), -1
+                )
+                if wanted < 0:
+                    break
+                found[at] = end
+                wanted, at = wanted - 1, at - 1
+        return found
+
+    def rows(self) -> dict[int, Code]:
+        """Variables for what lives of each join, where that is asked for more than once."""
+        if not self.sampled:
+            return {}
+        gathered = [join for join, items in self.items.items() if not self.is_direct(items)]
+        asked = self.conditions.joins_asked(gathered)
+        meets = [part for part in self.body.operations if isinstance(part, Meet)]
+        return {
+            part.result: ident(part.path.name.replace("join", "kept"))
+            for part in meets
+            if part.result in asked
+        }
+
+    def is_direct(self, items: Sequence[Item]) -> bool:
+        """Whether a join takes one bundle just as it comes from its maker."""
+        return len(items) == 1 and items[0].spread
+
+    def row(self, join: int) -> Safe:
+        if join == OUTPUT:
+            return fill("live")
+        if join in self.row_names:
+            return self.row_names[join]
+        return self.calls.row(self.meet(join))
+
+    def meet(self, join: int) -> Meet:
+        return next(p for p in self.body.operations if isinstance(p, Meet) and p.result == join)
+
+    # Statements ------------------------------------------------------------------
+
+    def lines(self) -> list[Line]:
+        for join, name in self.row_names.items():
+            self.add(ALWAYS, fill("{} = {}", name, self.calls.row(self.meet(join))))
+        for at, part in enumerate(self.body.operations):
+            self.names.move_to(at)
+            self.write(at, part)
+        if self.is_open and self.sampled and not self.is_direct(self.body.outputs):
+            self.names.move_to(len(self.body.operations))
+            self.flush(OUTPUT, len(self.body.outputs))
+        return self.grouped()
+
+    def grouped(self) -> list[Line]:
+        """Statements that are needed at the same time stand under one `if`."""
+        made: list[Line] = []
+        open_need: Need = ALWAYS
+        for need, line in self.statements:
+            if need is ALWAYS:
+                made.append(line)
+            else:
+                if need != open_need:
+                    test = self.conditions.test(need, self.row)
+                    made.append(Line(fill("if {}:", test)))
+                made.append(line._replace(depth=line.depth + 1))
+            open_need = need
+        return made
+
+    def add(self, need: Need, code: Code, note: str = "", depth: int = 0) -> None:
+        self.statements.append(Statement(need, Line(code, note, depth)))
+
+    def write(self, at: int, part: Part) -> None:
+        match part:
+            case Loop():
+                self.loop(part)
+            case Unpack():
+                self.unpack(part)
+            case Meet():
+                self.assign(part, self.join(part))
+            case _:
+                text = self.expression(part)
+                if at in self.inline:
+                    self.inlined[outputs_of(part)[0]] = text
+                elif not self.append(part, text):
+                    self.assign(part, text)
+
+    def expression(self, part: Part) -> Code:
+        inputs = [self.names.of(value) for value in inputs_of(part)]
+        live: Safe | None = None
+        if self.sampled and isinstance(part, Open | Each):
+            live = self.conditions.live(part.result, self.row)
+        return self.calls.expression(part, inputs, live)
+
+    def assign(self, part: Part, text: Code) -> None:
+        values = outputs_of(part)
+        need = self.conditions.need(values[0])
+        names = [self.names.give(value, is_list=isinstance(part, Open | Each)) for value in values]
+        each = " each" if isinstance(part, Open | Each) else ""
+        note = self.calls.context.note(part)
+        self.add(need, fill("{} = {}", commas(names), text), note and note + each)
+
+    # Joins -----------------------------------------------------------------------
+
+    def join(self, part: Meet) -> Code:
+        if self.sampled and not self.is_direct(part.items):
+            self.flush(part.result, len(part.items))
+            operands: Safe = self.names.of_list(part.result)
+            self.names.drop_list(part.result)
+        else:
+            operands = self.display(part.items)
+        return self.calls.join(part, operands)
+
+    def display(self, items: Sequence[Item]) -> Code:
+        """The operands as one list."""
+        texts = [self.inlined.get(value) or self.names.of(value) for value, _ in items]
+        if self.is_direct(items):
+            return Code(texts[0])
+        parts = [
+            fill("*{}" if item.spread else "{}", text)
+            for item, text in zip(items, texts, strict=True)
+        ]
+        return fill("[{}]", commas(parts))
+
+    def append(self, part: Part, text: Code) -> bool:
+        """Put a value straight into the one list it goes to, if it is its turn."""
+        values = outputs_of(part)
+        uses = self.uses[values[0]]
+        if not self.sampled or len(values) != 1 or len(uses) != 1:
+            return False
+        join = OUTPUT if uses[0].part is None else outputs_of(uses[0].part)[0]
+        if join not in self.items or (join == OUTPUT and not self.is_open):
+            return False
+        if self.is_direct(self.items[join]) or not self.flush(join, uses[0].position):
+            return False
+        spread = self.items[join][uses[0].position].spread
+        self.gather(join, uses[0].position, text, self.calls.context.note(part), spread)
+        return True
+
+    def flush(self, join: int, until: int) -> bool:
+        """Put into a list all items before `until` that are there; whether all were."""
+        while (at := self.gathered.get(join, 0)) < until:
+            item = self.items[join][at]
+            if not self.names.is_known(item.value):
+                return False
+            self.gather(join, at, self.names.of(item.value), "", item.spread)
+        return True
+
+    def gather(self, join: int, at: int, text: Safe, note: str, spread: bool) -> None:
+        if at == 0:
+            name = self.names.start_list(join)
+            typed = "{}: list[Tensor] = []" if self.names.is_new(name) else "{} = []"
+            self.add(self.conditions.found[join], fill(typed, name))
+        name = self.names.of_list(join)
+        put = fill("{} += {}" if spread else "{}.append({})", name, text)
+        self.add(frozenset({Atom(join, at)}), put, note)
+        self.gathered[join] = at + 1
+
+    # Others ----------------------------------------------------------------------
+
+    def unpack(self, part: Unpack) -> None:
+        source = self.names.of(part.source)
+        if not self.sampled:
+            names = [self.names.give(value) for value in part.results]
+            self.add(ALWAYS, fill("{} = {}", commas(names), source))
+            return
+        self.add(self.conditions.need(part.source), fill("{} = iter({})", source, source))
+        for value in part.results:
+            name = self.names.give(value)
+            self.add(self.conditions.need(value), fill("{} = next({})", name, source))
+
+    def loop(self, part: Loop) -> None:
+        need = self.conditions.need(part.result)
+        source = self.names.of(part.source)
+        name = self.names.give(part.result)
+        if name != source:
+            self.add(need, fill("{} = {}", name, source))
+        found = variables(self.calls.modules, part)
+        self.add(need, self.calls.loop_header(part, found), self.calls.context.note(part))
+        inside = self.names.inside(part.body, name)
+        writer = _Writer(self.calls, part.body, inside, False)
+        for line in writer.lines():
+            self.add(need, line.code, line.note, line.depth + 1)
+
+    def returned(self) -> list[Line]:
+        outputs = self.body.outputs
+        if not self.is_open and len(outputs) == 1:
+            return [Line(fill("return {}", self.names.of(outputs[0].value)))]
+        if self.is_open and self.sampled and not self.is_direct(outputs):
+            return [Line(fill("return {}", self.names.of_list(OUTPUT)))]
+        note = self.calls.outputs_note()
+        if self.is_direct(outputs):
+            return [Line(fill("return [*{}]", self.display(outputs)), note)]
+        return [Line(fill("return {}", self.display(outputs)), note)]

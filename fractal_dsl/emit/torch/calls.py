@@ -1,0 +1,128 @@
+"""Expressions of `forward`: how each operation is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fractal_dsl.emit.torch.context import Context
+from fractal_dsl.emit.torch.instances import is_counted, kept_members
+from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
+from fractal_dsl.emit.torch.modules_of import Modules
+from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
+from fractal_dsl.emit.torch.templates import written
+from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
+from fractal_dsl.emit.torch.uses import facts_of, operator_of
+from fractal_dsl.ir.operators.elementwise import Scalar
+
+__all__ = ["Calls"]
+
+ONE = ident("t")
+
+
+class Calls:
+    """Writes calls for one class."""
+
+    def __init__(self, context: Context, modules: Modules) -> None:
+        self.context = context
+        self.modules = modules
+
+    def expression(self, part: Part, inputs: Sequence[Safe], live: Safe | None) -> Code:
+        """An operation on its inputs; `live` is what an open call must give."""
+        match part:
+            case Layer():
+                return fill("{}({})", module(self.modules, part.path), commas(inputs))
+            case Formula():
+                return self.formula(part, inputs)
+            case Invoke():
+                return self.call(part, inputs, None)
+            case Open():
+                return self.call(part, inputs, live)
+            case Each():
+                return self.each(part, inputs[0], live)
+            case _:
+                raise AssertionError(part)
+
+    def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
+        node = operator_of(part.members[0])
+        facts = facts_of(self.context.program, part.members[0])
+        numbers = {}
+        if isinstance(node.attributes, Scalar):
+            numbers["value"] = literal(node.attributes.value)
+        return written(node.attributes, facts, numbers, inputs=inputs)
+
+    def call(self, part: Invoke | Open, inputs: Sequence[Safe], live: Safe | None) -> Code:
+        given = list(inputs)
+        if self.context.is_steered(part.members[0]):
+            given.append(fill("plan"))
+        if live is not None:
+            given.append(live)
+        return fill("{}({})", module(self.modules, part.path), commas(given))
+
+    def each(self, part: Each, source: Safe, live: Safe | None) -> Code:
+        """The same on every operand of a list; modules of dead operands are passed over."""
+        text = ONE
+        names: list[Safe] = []
+        lists: list[Safe] = []
+        for stage in part.stages:
+            own = module(self.modules, stage.path)
+            if len(kept_members(stage)) > 1:
+                own = ident(f"part_{len(names) + 1}" if names else "part")
+                names.append(own)
+                run = self.run_of(stage)
+                lists.append(run if live is None else fill("compress({}, {})", run, live))
+            steered = isinstance(stage, Invoke) and self.context.is_steered(stage.members[0])
+            text = fill("{}({}, plan)" if steered else "{}({})", own, text)
+        if not names:
+            return fill("[{} for {} in {}]", text, ONE, source)
+        names.append(ONE)
+        lists.append(source)
+        return fill("[{} for {} in zip({})]", text, commas(names), commas(lists))
+
+    def run_of(self, stage: Layer | Invoke) -> Code:
+        """The modules of a stage of `each`, one for each operand."""
+        name, (*before, base) = stage.path.name, stage.path.indices
+        assert isinstance(base, int)
+        modules = element(self.modules, name, before)
+        total = len(stage.members)
+        if base == 0 and self.modules.length(name, before) == total:
+            return modules
+        return fill("{}[{}:{}]", modules, literal(base), literal(base + total))
+
+    # Joins -----------------------------------------------------------------------
+
+    def join(self, part: Meet, operands: Safe) -> Code:
+        if not self.context.is_sampled:
+            return fill("mean({})", operands)
+        return fill("{}({})", module(self.modules, part.path), operands)
+
+    def row(self, part: Meet) -> Code:
+        """What lives of a join's inputs, from the plan."""
+        return fill("plan[{}.number]", module(self.modules, part.path))
+
+    # Loops -----------------------------------------------------------------------
+
+    def loop_header(self, part: Loop, found: Sequence[LoopVariable]) -> Code:
+        if not found:
+            assert is_counted(part)
+            return fill("for _ in range({}):", self.modules.counts[part.turns.loop])
+        sources = [
+            fill('cast("list[Join]", {})', one.source) if is_join(one) else one.source
+            for one in found
+        ]
+        names = commas(one.name for one in found)
+        if len(found) == 1:
+            return fill("for {} in {}:", names, sources[0])
+        return fill("for {} in zip({}):", names, commas(sources))
+
+    def outputs_note(self) -> str:
+        """The shape of the operands that an open graph returns."""
+        rows = []
+        for _, instance in self.context.family.instances:
+            shapes = set(self.context.program.graphs[instance.graph].output_shapes)
+            rows.append(shapes.pop() if len(shapes) == 1 else None)
+        note = self.context.symbols.shape(rows)
+        return note and f"{note} each"
+
+
+def is_join(variable: LoopVariable) -> bool:
+    return any(isinstance(part, Meet) for part in variable.users)

@@ -1,0 +1,108 @@
+"""Variables of `forward`: as few as do, so that no value lives longer than it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fractal_dsl.emit.torch.tape import Body
+from fractal_dsl.emit.torch.text import Code, ident
+from fractal_dsl.emit.torch.uses import inputs_of
+
+__all__ = ["Registers"]
+
+SINGLE = ("x", "h", "u", "v", "w", "z")
+BUNDLES = ("ys",)
+LISTS = ("y",)
+
+
+class Registers:
+    """Names of values while one body is written; a name is free once its value is read last.
+
+    The one output of a closed body gets the name of its first input.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        inputs: Sequence[Code] | None = None,
+        busy: frozenset[str] = frozenset(),
+        declared: set[str] | None = None,
+    ) -> None:
+        self.body = body
+        self.at = 0
+        given = inputs or [ident(name(SINGLE, number)) for number in range(len(body.inputs))]
+        self.known: dict[int, Code] = dict(zip(body.inputs, given, strict=True))
+        self.lists: dict[int, Code] = {}
+        self.outer = busy
+        self.declared = set() if declared is None else declared
+        self.final = given[0] if len(body.outputs) == 1 else None
+        self.last = self.last_reads({})
+
+    def postpone(self, positions: Mapping[int, int]) -> None:
+        """Tell which operations are written at a later position than their own."""
+        self.last = self.last_reads(positions)
+
+    def last_reads(self, positions: Mapping[int, int]) -> dict[int, int]:
+        last: dict[int, int] = {}
+        for at, part in enumerate(self.body.operations):
+            for value in inputs_of(part):
+                last[value] = max(last.get(value, 0), positions.get(at, at))
+        last.update((item.value, len(self.body.operations)) for item in self.body.outputs)
+        return last
+
+    def move_to(self, at: int) -> None:
+        """From here on, values read last before position `at` need no name."""
+        self.at = at
+        self.known = {v: name for v, name in self.known.items() if self.last.get(v, at) >= at}
+
+    def of(self, value: int) -> Code:
+        return self.known[value]
+
+    def is_known(self, value: int) -> bool:
+        return value in self.known
+
+    def give(self, value: int, is_list: bool = False) -> Code:
+        """A name for a new value: that of an input which is read here last, if there is one."""
+        output = self.body.outputs[0].value
+        if value == output and self.final is not None and not self.body.outputs[0].spread:
+            self.known[value] = self.final
+            return self.final
+        busy = {name for v, name in self.known.items() if self.last.get(v, -1) > self.at}
+        chosen = self.free(BUNDLES if is_list else SINGLE, busy)
+        self.known[value] = chosen
+        return chosen
+
+    def free(self, pool: Sequence[str], busy: set[Code]) -> Code:
+        number = 0
+        while name(pool, number) in busy or name(pool, number) in self.outer:
+            number += 1
+        return ident(name(pool, number))
+
+    def start_list(self, join: int) -> Code:
+        chosen = self.free(LISTS, set(self.lists.values()))
+        self.lists[join] = chosen
+        return chosen
+
+    def of_list(self, join: int) -> Code:
+        return self.lists[join]
+
+    def drop_list(self, join: int) -> None:
+        del self.lists[join]
+
+    def is_new(self, list_name: Code) -> bool:
+        """Whether a list has not had its type said yet."""
+        fresh = list_name not in self.declared
+        self.declared.add(list_name)
+        return fresh
+
+    def inside(self, body: Body, carried: Code) -> Registers:
+        """Names for the body of a loop, which leaves alone what is read after it."""
+        busy = {name for v, name in self.known.items() if self.last.get(v, -1) > self.at}
+        outer = self.outer | busy | set(self.lists.values())
+        return Registers(body, [carried], frozenset(outer - {carried}), self.declared)
+
+
+def name(pool: Sequence[str], number: int) -> str:
+    """Variable `number` of a pool, which never runs out."""
+    rounds, at = divmod(number, len(pool))
+    return f"{pool[at]}_{rounds + 1}" if rounds else pool[at]
