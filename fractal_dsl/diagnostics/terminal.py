@@ -32,7 +32,11 @@ def safe(text: str) -> str:
 
 
 def shown(char: str) -> str:
-    return f"<U+{ord(char):04X}>" if unicodedata.category(char) in HIDDEN else char
+    """`char`, or its name if it is hidden: `<U+202E>`, or `<0xFF>` for a byte of no text."""
+    if unicodedata.category(char) not in HIDDEN:
+        return char
+    number = ord(char)
+    return f"<0x{number - 0xDC00:02X}>" if 0xDC80 <= number <= 0xDCFF else f"<U+{number:04X}>"
 
 
 def width(char: str) -> int:

@@ -81,6 +81,7 @@ class GraphBuilder:
     nodes: list[Node] = field(default_factory=list)
     indices: tuple[int, ...] = ()
     turns: int = 1
+    tagged: dict[Segment, Span] = field(default_factory=dict)
     dropping: Dropping = Dropping()
 
     def input(self, shape: Shape, span: Span) -> Strand:
@@ -122,6 +123,21 @@ class GraphBuilder:
     def segment(self, name: str) -> Segment:
         return Segment(name, self.indices)
 
+    def claim(self, segment: Segment, span: Span) -> None:
+        """Keeps a place in the state dict for what is tagged; F0601 if it is taken."""
+        first = self.tagged.setdefault(segment, span)
+        if first is not span:
+            raise DiagnosticError(
+                Diagnostic(
+                    "F0601",
+                    f"two parts of one network are named `@{segment.name}`",
+                    span,
+                    "again here",
+                    labels=(Label(first, "first here"),),
+                    helps=(Help("give one of them another name: names are state-dict keys"),),
+                )
+            )
+
     def add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1
@@ -139,6 +155,8 @@ class GraphBuilder:
             shape = spec_of(attributes).infer_shape(attributes, [s.shape for s in strands])
         except ShapeError as refusal:
             raise self.refused(refusal, strands, span) from None
+        if tag is not None:
+            self.claim(self.segment(name), span)
         inputs = tuple(strand.ref for strand in strands)
         at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, span))
         return Strand(Ref(at), shape, span)
@@ -167,6 +185,8 @@ class GraphBuilder:
         graph = self.world.graphs[callee]
         if is_identity(graph):
             return Flow.of(replace(strand, branch=None, origin=None, rate=None))
+        if tag is not None:
+            self.claim(segment, span)
         shapes = graph.output_shapes
         at = self.add(Call(callee, (strand.ref,), shapes, segment, tag=tag, span=span))
         self.world.count_strands(len(shapes), span)

@@ -30,16 +30,16 @@ COMBINATORS = frozenset(
 def segments(root: tree.Expression) -> dict[int, str]:
     """Segment of each named part of `root`, by the identity of its expression.
 
-    A part is called as it is written, or by its `@name`; equal names are numbered `_1`,
-    `_2` in data-flow order, whatever branch of an `if` is taken later.
+    A part is called by its `@name`, else as it is written; equal names of the second kind are
+    numbered `_1`, `_2` in data-flow order, whatever branch of an `if` is taken later.
     """
-    parts = _parts(root)
+    parts, tags = _parts(root)
     count = Counter(name for _, name in parts)
-    taken = set(count)
-    named: dict[int, str] = {}
+    taken = {*count, *tags.values()}
+    named = dict(tags)
     serial: Counter[str] = Counter()
     for expression, name in parts:
-        if count[name] == 1:
+        if count[name] == 1 and name not in tags.values():
             named[id(expression)] = name
             continue
         serial[name] += 1
@@ -55,8 +55,10 @@ def called_name(expression: tree.Expression) -> str | None:
     return function.name if isinstance(function, tree.Name | tree.Qualified) else None
 
 
-def _parts(root: tree.Expression) -> list[tuple[tree.Expression, str]]:
+def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], dict[int, str]]:
+    """Parts called as they are written, in data-flow order, and tagged ones by identity."""
     found: list[tuple[tree.Expression, str]] = []
+    tags: dict[int, str] = {}
     waiting: list[tree.Expression] = [root]
     while waiting:
         expression = waiting.pop()
@@ -64,14 +66,14 @@ def _parts(root: tree.Expression) -> list[tuple[tree.Expression, str]]:
             inner = expression.operand
             name = called_name(inner)
             direct = name is not None and name not in COMBINATORS
-            found.append((inner if direct else expression, expression.name))
+            tags[id(inner if direct else expression)] = expression.name
             continue
         name = called_name(expression)
         if name is not None and name not in COMBINATORS and name != "id":
             found.append((expression, name))
             continue
         waiting.extend(reversed(_network_children(expression)))
-    return found
+    return found, tags
 
 
 def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...]:

@@ -225,6 +225,10 @@ def test_json_counts_in_bytes() -> None:
     assert data["severity"] == "error" and data["chain"] == [{"call": "net", "span": None}]
 
 
+def test_bytes_that_are_no_text_show_as_bytes() -> None:
+    assert safe(b"a\xff\x80".decode("utf-8", "surrogateescape")) == "a<0xFF><0x80>"
+
+
 def test_cells_of_a_line() -> None:
     assert Cells.of("\ta").starts == (0, 4, 5)
     assert Cells.of("漢").starts == (0, 2)

@@ -46,6 +46,23 @@ def test_a_repeat_is_drawn_once() -> None:
     assert unit.title == "unit × 5"
 
 
+def test_equal_parts_in_a_row_are_drawn_once() -> None:
+    spec = "unit = conv(16) >> (id + relu)\nnet = conv(16) >> chain(unit for i in 1..4) >> relu\n"
+    net, _ = panels(spec)
+    assert boxes(net) == ["conv(16)", "unit × 4", "relu"]
+    rows = "net = conv(16) >> chain(relu for i in 1..3) >> max_pool(2) >> max_pool(2)\n"
+    (only,) = panels(rows)
+    assert boxes(only) == ["conv(16)", "relu × 3", "max_pool(2)", "max_pool(2)"]
+
+
+def test_many_parts_that_differ_only_in_sizes_are_drawn_once() -> None:
+    spec = "layer = id ++ (relu >> conv(4))\nnet = conv(8) >> chain(layer for i in 1..12)\n"
+    net, layer = panels(spec)
+    assert boxes(net) == ["conv(8)", "layer × 12"]
+    assert layer.lines[0] == "in 12 sizes"
+    assert net.sheet.links[-1].shape == "56×32×32"
+
+
 def test_parts_that_differ_only_in_sizes_share_a_panel_without_shapes() -> None:
     spec = "b(w) = conv(w) >> (id + relu)\nnet = b(8) >> b(16) >> b(16) >> max_pool(2) >> b(16)\n"
     net, block = panels(spec)

@@ -146,7 +146,7 @@ def _stretch_bars(layout: _Layout) -> None:
             ends.setdefault(target, []).append((lane.x - half, lane.x + half))
     for item, reach in ends.items():
         spot = layout.spots[item]
-        left, right = min(low for low, _ in reach) - 9, max(high for _, high in reach)
+        left, right = min(low for low, _ in reach), max(high for _, high in reach)
         layout.spots[item] = spot._replace(x=(left + right) / 2, width=right - left)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fractal_dsl.emit.torch.context import Context
-from fractal_dsl.emit.torch.instances import is_counted, kept_members
+from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
@@ -103,7 +103,6 @@ class Calls:
 
     def loop_header(self, part: Loop, found: Sequence[LoopVariable]) -> Code:
         if not found:
-            assert is_counted(part)
             return fill("for _ in range({}):", self.modules.counts[part.turns.loop])
         sources = [
             fill('cast("list[Join]", {})', one.source) if is_join(one) else one.source

@@ -10,12 +10,12 @@ from fractal_dsl.emit.torch.conditions import Conditions
 from fractal_dsl.emit.torch.lines import Line, nest
 from fractal_dsl.emit.torch.loopvars import LoopVariable, variables
 from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need
-from fractal_dsl.emit.torch.registers import Registers
+from fractal_dsl.emit.torch.registers import Registers, input_name
 from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Item, Layer, Loop, Meet, Open, Part, Unpack
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident
 from fractal_dsl.emit.torch.uses import inputs_of, outputs_of, uses_of
 
-__all__ = ["forward_lines"]
+__all__ = ["forward_lines", "input_name"]
 
 
 class Statement(NamedTuple):

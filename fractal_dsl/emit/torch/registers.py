@@ -8,11 +8,16 @@ from fractal_dsl.emit.torch.tape import Body
 from fractal_dsl.emit.torch.text import Code, ident
 from fractal_dsl.emit.torch.uses import inputs_of
 
-__all__ = ["Registers"]
+__all__ = ["Registers", "input_name"]
 
 SINGLE = ("x", "h", "u", "v", "w", "z")
 BUNDLES = ("ys",)
 LISTS = ("y",)
+
+
+def input_name(number: int) -> Code:
+    """The argument of `forward` that holds an input of the class."""
+    return ident(name(SINGLE, number))
 
 
 class Registers:
@@ -30,7 +35,7 @@ class Registers:
     ) -> None:
         self.body = body
         self.at = 0
-        given = inputs or [ident(name(SINGLE, number)) for number in range(len(body.inputs))]
+        given = inputs or [input_name(number) for number in range(len(body.inputs))]
         self.known: dict[int, Code] = dict(zip(body.inputs, given, strict=True))
         self.lists: dict[int, Code] = {}
         self.outer = busy

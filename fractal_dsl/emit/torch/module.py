@@ -1,0 +1,90 @@
+"""A program as one Python file of standalone torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fractal_dsl.emit.torch.classes import Classes
+from fractal_dsl.emit.torch.instances import Tapes
+from fractal_dsl.emit.torch.modules import class_views
+from fractal_dsl.emit.torch.picks import Picks
+from fractal_dsl.emit.torch.templates import render
+from fractal_dsl.emit.torch.text import Safe, comment, docstring, fill, literal
+from fractal_dsl.emit.torch.views import ClassView, PlanView
+from fractal_dsl.ir.columns import ColumnTable
+from fractal_dsl.ir.graph import Join, Program
+
+__all__ = ["emit_module"]
+
+
+def emit_module(
+    program: Program,
+    *,
+    style: str = "modules",
+    columns: ColumnTable | None = None,
+    spec_name: str,
+    spec_sha256: str,
+    version: str,
+) -> str:
+    """The text of a module that holds `program` as a `torch.nn.Module`.
+
+    `style` is "modules", a class for each rule level, or "flat", one class with everything
+    in a row; both have the same state-dict keys. `columns` are needed where the program is
+    sampled (`passes.column_table`).
+    """
+    has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
+    sampled = program.sampling is not None and has_joins
+    picks = Picks(program, columns if sampled else None)
+    classes = Classes(Tapes(program, columns if sampled else None), picks)
+    views = class_views(classes)
+    view = {
+        "header": header(spec_name, spec_sha256, version),
+        "doc": module_doc(program),
+        "name": views[-1].name,
+        "plan": plan_view(program, picks) if sampled else None,
+        "has_joins": has_joins,
+        "classes": views,
+        **imports(views, sampled, has_joins),
+    }
+    return render("module.py.j2", view)
+
+
+def header(spec_name: str, spec_sha256: str, version: str) -> list[Safe]:
+    lines = [f"Made by fractalc {version} from {spec_name}; do not edit.", f"sha256 {spec_sha256}"]
+    return [Safe(f"# {comment(line)}") for line in lines]
+
+
+def module_doc(program: Program) -> Safe:
+    return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
+
+
+def plan_view(program: Program, picks: Picks) -> PlanView:
+    assert program.sampling is not None
+    some = program.sampling.columns
+    groups = any(isinstance(p, tuple) for n in range(len(picks.merged)) for p in picks.table(n))
+    return PlanView(
+        picks=literal(picks.common),
+        pick_type=fill("int | tuple[int, ...]" if groups else "int"),
+        has_groups=groups,
+        some_columns=None if some is None else literal(some),
+    )
+
+
+def imports(
+    views: Sequence[ClassView], sampled: bool, has_joins: bool
+) -> dict[str, list[Safe]]:
+    """The import lines that the code needs."""
+    text = "\n".join(line for v in views for line in (*v.modules, *v.reach, *v.forward))
+    standard: list[Safe] = []
+    if sampled:
+        standard.append(fill("from collections.abc import Callable, Sequence"))
+    if "reduce(" in text:
+        standard.append(fill("from functools import reduce"))
+    if "compress(" in text:
+        standard.append(fill("from itertools import compress"))
+    if "cast(" in text:
+        standard.append(fill("from typing import cast"))
+    used = [fill("import torch")] if has_joins or "torch." in text else []
+    return {"standard": standard, "imports": [*used, fill("from torch import Tensor, nn")]}
+
+

@@ -1,0 +1,196 @@
+"""The `modules` style: one class for each rule level, in the spec's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fractal_dsl.emit.torch.calls import Calls
+from fractal_dsl.emit.torch.classes import Class, Classes, Family
+from fractal_dsl.emit.torch.context import Context
+from fractal_dsl.emit.torch.forward import forward_lines, input_name
+from fractal_dsl.emit.torch.instances import walk
+from fractal_dsl.emit.torch.lines import Line, laid_out
+from fractal_dsl.emit.torch.modules_of import Modules
+from fractal_dsl.emit.torch.naming import Names, capitals
+from fractal_dsl.emit.torch.reach import reach_lines
+from fractal_dsl.emit.torch.sizes import Argument, Key
+from fractal_dsl.emit.torch.tape import Layer
+from fractal_dsl.emit.torch.text import Code, Safe, commas, docstring, fill, ident, literal
+from fractal_dsl.emit.torch.views import ClassView
+from fractal_dsl.ir.graph import Graph, HeadParameter
+
+__all__ = ["class_views"]
+
+
+def class_views(classes: Classes) -> list[ClassView]:
+    """Every class, callees before callers, the network last."""
+    names = class_names(classes)
+    views = []
+    for cls in classes.ordered:
+        family = classes.family[cls.number]
+        if cls is family.classes[0]:
+            views.append(_ClassWriter(classes, family, names).view())
+        else:
+            views.append(heir(classes, family, cls, names))
+    return views
+
+
+def class_names(classes: Classes) -> dict[int, Code]:
+    """The network's own name first; a rule's classes are numbered where there are several."""
+    names = Names()
+    entry = classes.ordered[-1]
+    found = {entry.number: names.free(classes.tapes.program.name)}
+    for cls in classes.ordered[:-1]:
+        graph = classes.graph(cls)
+        level = graph.recursion.level if graph.recursion and not graph.is_closure else None
+        found[cls.number] = names.free(capitals(graph.rule, level))
+    return found
+
+
+def class_doc(graph: Graph, doc: str) -> Safe:
+    """The equation and where it stands; then the spec's own comment."""
+    place = f"    {file_name(graph)}:{graph.span.line}" if graph.span else ""
+    text = (graph.equation or graph.label) + place
+    return docstring(f"{text}\n\n{doc}" if doc.strip() else text, 4)
+
+
+def file_name(graph: Graph) -> str:
+    assert graph.span is not None
+    return graph.span.source.name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def heir(classes: Classes, family: Family, cls: Class, names: dict[int, Code]) -> ClassView:
+    """A class that only says what it calls and what numbers it has."""
+    context = Context(classes, family, names, {})
+    lines = []
+    for place, attribute in context.attributes.items():
+        lines.append(fill("{} = {}", attribute, names[cls.callees[place].number]))
+    known = {slot.key: slot.value for slot in classes.slots(cls.instances[0])}
+    for one in family.sizes.attributes:
+        lines.append(fill("{} = {}", ident(one.name), literal(known[one.key])))
+    graph = classes.graph(cls)
+    return ClassView(
+        name=names[cls.number],
+        base=names[family.classes[0].number],
+        doc=class_doc(graph, graph.doc),
+        attributes=laid_out([Line(line) for line in dict.fromkeys(lines)], 1),
+        methods=False,
+        signature=[],
+        modules=[],
+        reach=[],
+        head=[],
+        forward=[],
+    )  # fmt: skip
+
+
+class _ClassWriter:
+    def __init__(self, classes: Classes, family: Family, names: dict[int, Code]) -> None:
+        self.classes = classes
+        self.family = family
+        self.graph = classes.graph(family.classes[0])
+        program = classes.tapes.program
+        self.is_entry = family.classes[0] is classes.ordered[-1]
+        self.heads = program.head_parameters if self.is_entry else ()
+        self.keys = head_keys(classes, family, self.heads)
+        self.context = Context(classes, family, names, self.keys)
+        self.modules = Modules(self.context)
+        self.calls = Calls(self.context, self.modules)
+        self.name = names[family.classes[0].number]
+        self.steered = classes.tapes.steered[family.classes[0].graph]
+
+    def view(self) -> ClassView:
+        doc = self.graph.doc or (self.classes.tapes.program.doc if self.is_entry else "")
+        draws = self.steered and self.is_entry
+        return ClassView(
+            name=self.name,
+            base=fill("DropPath" if draws else "Part" if self.steered else "nn.Module"),
+            doc=class_doc(self.graph, doc),
+            attributes=laid_out(self.attributes(), 1),
+            is_net=draws,
+            signature=laid_out([Line(self.signature())], 1),
+            modules=laid_out(self.modules.lines(), 2),
+            reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
+            head=laid_out([Line(self.head())], 1),
+            forward=laid_out(forward_lines(self.calls), 2),
+        )
+
+    def attributes(self) -> list[Line]:
+        lines = []
+        if self.steered and self.is_entry:
+            sampling = self.classes.tapes.program.sampling
+            columns = self.classes.tapes.columns
+            assert sampling is not None and columns is not None
+            lines = [
+                fill("local_rate = {}", literal(sampling.local)),
+                fill("global_rate = {}", literal(sampling.mixture)),
+                fill("columns = {}", literal(columns.count)),
+            ]
+        for place, attribute in self.context.attributes.items():
+            callee = self.context.first.callees[place]
+            kind = "Part" if self.classes.tapes.steered[callee.graph] else "nn.Module"
+            lines.append(
+                fill("{}: type[{}] = {}", attribute, fill(kind), self.context.names[callee.number])
+            )
+        for one in self.family.sizes.attributes:
+            value = self.context.values[one.key]
+            lines.append(
+                fill("{}: {} = {}", ident(one.name), kind_of(self.classes, one), literal(value))
+            )
+        return [Line(line) for line in dict.fromkeys(lines)]
+
+    def signature(self) -> Code:
+        given = [fill("self")]
+        for one in self.family.sizes.arguments:
+            given.append(fill("{}: {}", ident(one.name), kind_of(self.classes, one)))
+        for head in self.heads:
+            given.append(fill("{}: int = {}", ident(self.head_name(head)), literal(head.value)))
+        if self.steered and self.is_entry:
+            given.append(fill("plan_seed: int = 0"))
+        return fill("def __init__({}) -> None:", commas(given))
+
+    def head_name(self, head: HeadParameter) -> str:
+        return next(name for key, name in self.keys.items() if name.startswith(head.name))
+
+    def head(self) -> Code:
+        given = [fill("self")]
+        given += [fill("{}: Tensor", input_name(at)) for at in range(len(self.context.body.inputs))]
+        if self.steered:
+            given.append(fill("plan: Plan | None = None" if self.is_entry else "plan: Plan"))
+        if self.steered and self.graph.is_open:
+            given.append(fill("live: Live"))
+        several = self.graph.is_open or len(self.graph.outputs) > 1
+        result = fill("list[Tensor]" if several else "Tensor")
+        return fill("def forward({}) -> {}:", commas(given), result)
+
+
+def head_keys(
+    classes: Classes, family: Family, heads: Sequence[HeadParameter]
+) -> dict[Key, str]:
+    """The numbers that are arguments of the network, and their names."""
+    names = Names(["plan_seed"])
+    found: dict[Key, str] = {}
+    for head in heads:
+        for at, part in enumerate(walk(family.body)):
+            if not isinstance(part, Layer):
+                continue
+            for number, member in enumerate(part.members):
+                if member.at == head.node and not member.route:
+                    found[Key(at, number, head.attribute)] = names.free(head.name)
+    return found
+
+
+def kind_of(classes: Classes, argument: Argument) -> Code:
+    """The type of an argument or an attribute, from all the values it has."""
+    values = [
+        value
+        for given in (classes.given.values())
+        for name, value in given.items()
+        if name == argument.name
+    ]
+    if argument.kind == "picks":
+        return fill("Sequence[int] | None")
+    if argument.kind == "rates":
+        return fill("Sequence[float | None] | None")
+    if any(isinstance(value, tuple) for value in values):
+        return fill("int | tuple[int, int]")
+    return fill("float" if any(isinstance(value, float) for value in values) else "int")

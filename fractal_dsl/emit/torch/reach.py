@@ -1,0 +1,242 @@
+"""The body of `reach`: which joins a plan comes to, consumers before producers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fractal_dsl.emit.torch.calls import Calls
+from fractal_dsl.emit.torch.conditions import Conditions
+from fractal_dsl.emit.torch.instances import kept_members, walk
+from fractal_dsl.emit.torch.lines import Line, nest
+from fractal_dsl.emit.torch.loopvars import LoopVariable, module, variables
+from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Need
+from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Loop, Meet, Open, Part
+from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident
+
+__all__ = ["reach_lines"]
+
+
+def reach_lines(calls: Calls) -> list[Line]:
+    """Statements of `reach`: what `forward` does, backwards, drawing where it joins."""
+    return _Reach(calls, calls.context.body, calls.context.graph.is_open).lines()
+
+
+@dataclass(slots=True)
+class _Step:
+    """A statement, when it is needed, and the joins whose rows it reads."""
+
+    need: Need
+    part: Part
+    reads: frozenset[int]
+
+
+class _Reach:
+    def __init__(self, calls: Calls, body: Body, is_open: bool) -> None:
+        self.calls = calls
+        self.body = body
+        self.conditions = Conditions(body, is_open)
+        self.steps = [step for part in reversed(body.operations) if (step := self.step(part))]
+        self.free: set[int] = set()
+        self.once = self.drawn_in_place()
+
+    def step(self, part: Part) -> _Step | None:
+        match part:
+            case Meet():
+                need = self.conditions.need(part.result)
+                return _Step(need, part, self.joins(need))
+            case Loop() if any(self.takes_part(inner) for inner in walk(part.body)):
+                need = self.conditions.need(part.result)
+                return _Step(need, part, self.joins(need))
+            case Invoke() | Open() | Each() if self.takes_part(part):
+                need = self.conditions.need(part.result)
+                reads = self.joins(need)
+                if isinstance(part, Open | Each):
+                    reads |= self.live_joins(part.result)
+                return _Step(need, part, reads)
+            case _:
+                return None
+
+    def takes_part(self, part: Part) -> bool:
+        match part:
+            case Meet():
+                return True
+            case Invoke() | Open():
+                return self.calls.context.is_steered(part.members[0])
+            case Each():
+                return any(self.calls.context.is_steered(s.members[0]) for s in part.stages)
+            case _:
+                return False
+
+    def joins(self, need: Need) -> frozenset[int]:
+        return frozenset() if need is ALWAYS else frozenset(atom.join for atom in need)
+
+    def live_joins(self, bundle: int) -> frozenset[int]:
+        if bundle in self.conditions.unpacked:
+            values = self.conditions.unpacked[bundle]
+            return frozenset().union(*(self.joins(self.conditions.need(v)) for v in values))
+        return self.joins_of_live(bundle)
+
+    def joins_of_live(self, bundle: int) -> frozenset[int]:
+        goes = self.conditions.destination[bundle]
+        while isinstance(goes, int):
+            goes = self.conditions.destination[goes]
+        return frozenset({goes[0]})
+
+    # Rows ------------------------------------------------------------------------
+
+    def drawn_in_place(self) -> dict[int, int]:
+        """Joins drawn as an argument of the one statement that reads them, which follows."""
+        found: dict[int, int] = {}
+        for at, step in enumerate(self.steps[:-1]):
+            after = self.steps[at + 1]
+            if not isinstance(step.part, Meet) or not isinstance(after.part, Open):
+                continue
+            join = step.part.result
+            readers = [other for other in self.steps if join in other.reads]
+            whole = len(step.part.items) == 1 and step.part.items[0].spread
+            alone = readers == [after] and after.need == step.need
+            if alone and whole and after.part.result not in self.conditions.unpacked:
+                found[join] = at
+        return found
+
+    def row(self, join: int) -> Safe:
+        if join == OUTPUT:
+            return fill("live")
+        part = next(s.part for s in self.steps if isinstance(s.part, Meet) and s.part.result == join)
+        assert isinstance(part, Meet)
+        if join in self.once:
+            return fill("draw({})", module(self.calls.modules, part.path))
+        return ident(part.path.name.replace("join", "kept"))
+
+    # Statements ------------------------------------------------------------------
+
+    def lines(self) -> list[Line]:
+        groups = self.groups()
+        while outside := self.read_outside(groups):
+            self.free |= outside
+            groups = self.groups()
+        made: list[Line] = []
+        for need, steps in groups:
+            inside = [line for step in steps for line in self.written(step, need)]
+            if need is ALWAYS:
+                made += inside
+            elif inside:
+                made.append(Line(fill("if {}:", self.conditions.test(need, self.row))))
+                made += nest(inside)
+        return made
+
+    def groups(self) -> list[tuple[Need, list[_Step]]]:
+        """Neighbours needed at once; what only inner joins ask for stands among them."""
+        made: list[tuple[Need, list[_Step]]] = []
+        inside: set[int] = set()
+        for step in self.steps:
+            need = step.need
+            if isinstance(step.part, Meet) and step.part.result in self.free:
+                made.append((ALWAYS, [step]))
+                inside = set()
+            elif made and (need == made[-1][0] or (inside and self.joins(need) <= inside and need)):
+                made[-1][1].append(step)
+                if isinstance(step.part, Meet):
+                    inside.add(step.part.result)
+            else:
+                made.append((need, [step]))
+                inside = {step.part.result} if isinstance(step.part, Meet) else set()
+        return made
+
+    def read_outside(self, groups: Sequence[tuple[Need, list[_Step]]]) -> set[int]:
+        """Joins drawn under a condition whose rows are read beyond it."""
+        found: set[int] = set()
+        for need, steps in groups:
+            drawn = {s.part.result for s in steps if isinstance(s.part, Meet)} - self.free
+            if need is ALWAYS:
+                continue
+            readers = [s for _, others in groups if others is not steps for s in others]
+            found |= {join for join in drawn if any(join in one.reads for one in readers)}
+        return found
+
+    def written(self, step: _Step, outer: Need) -> list[Line]:
+        lines = self.statement(step)
+        if step.need in (ALWAYS, outer) or not lines:
+            return lines
+        if isinstance(step.part, Meet) and step.part.result in self.free:
+            return lines
+        return [Line(fill("if {}:", self.conditions.test(step.need, self.row))), *nest(lines)]
+
+    def statement(self, step: _Step) -> list[Line]:
+        part = step.part
+        match part:
+            case Meet():
+                return self.draw(part)
+            case Invoke():
+                return [Line(fill("{}.reach(draw)", module(self.calls.modules, part.path)))]
+            case Open():
+                live = self.conditions.live(part.result, self.row)
+                own = module(self.calls.modules, part.path)
+                return [Line(fill("{}.reach(draw, {})", own, live))]
+            case Each():
+                return self.each(part)
+            case Loop():
+                return self.loop(part)
+            case _:
+                raise AssertionError(part)
+
+    def draw(self, part: Meet) -> list[Line]:
+        if part.result in self.once:
+            return []
+        join = module(self.calls.modules, part.path)
+        read = any(part.result in step.reads for step in self.steps)
+        need = self.conditions.need(part.result)
+        if part.result in self.free and need is not ALWAYS:
+            drawn = fill("draw({}, {})", join, self.conditions.test(need, self.row))
+        else:
+            drawn = fill("draw({})", join)
+        return [Line(fill("{} = {}", self.row(part.result), drawn) if read else drawn)]
+
+    def each(self, part: Each) -> list[Line]:
+        """Last operand first, and of each the last stage first."""
+        live = self.conditions.live(part.result, self.row)
+        names: list[Safe] = [ident("alive")]
+        lists: list[Safe] = [fill("reversed({})", live)]
+        calls: list[Line] = []
+        for number, stage in enumerate(reversed(part.stages)):
+            if not self.calls.context.is_steered(stage.members[0]):
+                continue
+            if len(kept_members(stage)) > 1:
+                name = ident(f"part_{number + 1}" if number else "part")
+                names.append(name)
+                run = self.calls.run_of(stage)
+                lists.append(fill('reversed(cast("list[Part]", {}))', run))
+            else:
+                name = module(self.calls.modules, stage.path)
+            calls.append(Line(fill("{}.reach(draw)", name), depth=2))
+        head = Line(fill("for {} in zip({}):", commas(names), commas(lists)))
+        return [head, Line(fill("if alive:"), depth=1), *calls]
+
+    def loop(self, part: Loop) -> list[Line]:
+        inside = _Reach(self.calls, part.body, False).lines()
+        found = [one for one in variables(self.calls.modules, part) if self.is_read(one)]
+        if not found:
+            count = self.calls.modules.counts[part.turns.loop]
+            return [Line(fill("for _ in range({}):", count)), *nest(inside)]
+        sources = [self.source(one) for one in found]
+        names = commas(one.name for one in found)
+        if len(found) == 1:
+            head = fill("for {} in reversed({}):", names, sources[0])
+        else:
+            head = fill(
+                "for {} in zip({}):", names, commas(fill("reversed({})", s) for s in sources)
+            )
+        return [Line(head), *nest(inside)]
+
+    def is_read(self, variable: LoopVariable) -> bool:
+        return any(self.takes_part(part) for part in variable.users)
+
+    def source(self, variable: LoopVariable) -> Code:
+        """A list with the type of its members, which torch forgets."""
+        users = [part for part in variable.users if self.takes_part(part)]
+        if any(isinstance(part, Loop) for part in users):
+            return variable.source
+        kind = "Join" if isinstance(users[0], Meet) else "Part"
+        template: LiteralString = 'cast("list[Join]", {})' if kind == "Join" else 'cast("list[Part]", {})'
+        return fill(template, variable.source)
