@@ -138,7 +138,7 @@ class _Writer:
         return made
 
     def add(self, need: Need, code: Code, note: str = "", depth: int = 0) -> None:
-        self.statements.append(Statement(need, Line(code, note, depth)))
+        self.statements.append(Statement(need if self.sampled else ALWAYS, Line(code, note, depth)))
 
     def write(self, at: int, part: Part) -> None:
         match part:
