@@ -130,10 +130,13 @@ def fdl_programs(draw: DrawFn, *, sampling: bool | None = None) -> str:
     for name in ["f", "g"][: draft.number(1, 2)]:
         rule(draft, name, width)
     stages = []
+    if draft.number(1, 4) == 1:
+        base, other = leaf(draft, width), leaf(draft, width)
+        draft.rules += [r.format(f="deep", base=f"conv >> {base}", other=other) for r in RULES[0]]
+        stages.append(f"conv({width}, 3) >> deep(5)")
     for _ in range(draft.number(1, 2)):
         draft.budget = 16
-        deep = draft.pick(0, 0, 0, 0, 5) if draft.names else 0
-        body = f"f({deep})" if deep else same(draft, width, 3)
+        body = same(draft, width, 3)
         pool = draft.pick("max_pool(2)", "avg_pool(2)", f"conv({width}, 3, stride = 2)", "id")
         stages.append(f"conv({width}, 3) >> {body} >> {pool}")
     head = draft.pick("linear(3)", "global_avg_pool >> linear(3)", "flatten >> linear(3)")

@@ -68,7 +68,8 @@ def checked(spec: str, net: str | None, values: Mapping[str, Value]) -> Verdict:
 def line(verdict: Verdict) -> str:
     if status_of(verdict.diagnostics):
         return f"{verdict.file}: wrong"
-    return f"{verdict.file}: {', '.join(verdict.nets)} right"
+    be = "is" if len(verdict.nets) == 1 else "are"
+    return f"{verdict.file}: {', '.join(verdict.nets)} {be} right"
 
 
 def as_data(verdict: Verdict) -> dict[str, object]:

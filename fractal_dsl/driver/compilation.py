@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fractal_dsl.diagnostics import Diagnostic
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.driver.sources import digest
 from fractal_dsl.driver.targets import PICTURES
+from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Program
+from fractal_dsl.passes.column_table import column_table
+from fractal_dsl.passes.columns import ColumnMap
 from fractal_dsl.passes.report import Report, analyse
 from fractal_dsl.source import Source
 from fractal_dsl.version import VERSION
@@ -70,10 +73,26 @@ class Compilation:
         return emit_module(
             self.program,
             style=style,
+            columns=self._columns(),
             spec_name=PurePath(self.spec.name).name,
             spec_sha256=digest(self.spec),
             version=VERSION,
         )
+
+    def _columns(self) -> ColumnTable | None:
+        if self.program.sampling is None:
+            return None
+        columns = ColumnMap(self.program)
+        if not columns.is_listed:
+            raise DiagnosticError(
+                Diagnostic(
+                    "F0308",
+                    f"`{self.name}` has {columns.count:,} columns; code that draws them holds 1,024",
+                    self.program.net.span,
+                    helps=(Help("leave out `drop_path(...)`, or close inner joins by `joined`"),),
+                )
+            )
+        return column_table(self.program, columns)
 
     def module(self, style: Style = "modules") -> type[Any]:
         """The generated class, in memory; needs torch."""

@@ -9,18 +9,26 @@ from fractal_dsl.syntax import tree
 
 __all__ = ["equation_text"]
 
+LONGEST = 120
+ARGUMENTS = re.compile(r"\([^()]{30,}\)")
 SUM = re.compile(r"(?<=[(,])\s*(\d+)\s*([+-])\s*(\d+)\s*(?=[),])")
 
 
 def equation_text(value: RuleCall) -> str:
-    """The equation as written, its recursion index replaced by the call's number."""
+    """The equation as written; a recursive case at its level, its index a number."""
     equation = value.equation
-    body = one_line(equation.body.span.text)
+    body, head = one_line(equation.body.span.text), one_line(equation.head.text)
     for pattern in equation.patterns or ():
         if isinstance(pattern, tree.SuccessorPattern):
             level = value.scope.locals[pattern.name]
             body = re.sub(rf"\b{re.escape(pattern.name)}\b", str(level), body)
-    return f"{value.label} = {SUM.sub(folded, body)}"
+            head = value.label
+    return abbreviated(f"{head} = {SUM.sub(folded, body)}")
+
+
+def abbreviated(text: str) -> str:
+    """`conv(...) = conv2d(...) >> relu`: long arguments are left out of long equations."""
+    return ARGUMENTS.sub("(...)", text) if len(text) > LONGEST else text
 
 
 def folded(found: re.Match[str]) -> str:

@@ -111,11 +111,10 @@ def _comparing_definition(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
 
 def _conditional_after(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     """`a if c else b`"""
-    if _kind(lexemes, at) != "IF" or at == 0 or lexemes[at - 1].type in OPERATORS:
+    after_operand = _kind(lexemes, at - 1) in _OPERANDS | frozenset(CLOSERS)
+    if _kind(lexemes, at) != "IF" or not after_operand:
         return None
-    if lexemes[at - 1].type in {"NEWLINE", *OPENERS} or any(
-        one.type == "FOR" for one in lexemes[:at]
-    ):
+    if any(one.type == "FOR" for one in lexemes[:at]):
         return None
     return Diagnostic(
         "F0101",
@@ -140,11 +139,12 @@ def _elif(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
 
 def _arrow(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     """`a -> b`, `a => b`"""
-    if _kind(lexemes, at) != "MORE" or _kind(lexemes, at - 1) not in {"MINUS", "DEFINE"}:
+    start = at if _kind(lexemes, at) == "DEFINE" else at - 1
+    if _kind(lexemes, start) not in {"MINUS", "DEFINE"} or _kind(lexemes, start + 1) != "MORE":
         return None
-    if not _touching(lexemes, at - 1):
+    if not _touching(lexemes, start):
         return None
-    span = lexemes[at - 1].span.to(lexemes[at].span)
+    span = lexemes[start].span.to(lexemes[start + 1].span)
     return Diagnostic(
         "F0101",
         f"`{span.text}` is no sign of the language",

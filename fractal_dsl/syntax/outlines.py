@@ -27,6 +27,8 @@ def bad_start(stuck: Stuck) -> Diagnostic | None:
     if stuck.at != 0:
         return None
     lexeme = stuck.here
+    if lexeme.type in KEYWORDS and stuck.kind(1) == "DEFINE":
+        return _reserved(lexeme)
     match lexeme.type:
         case "RETURN":
             help_text = "blocks stand in `{ }`; a rule is `name(x) = expression`"
@@ -34,8 +36,6 @@ def bad_start(stuck: Stuck) -> Diagnostic | None:
         case "IF" | "NOT" | "OPEN_ROUND" | "OPEN_SQUARE":
             message = f"a line that begins with `{lexeme.text}` starts a new statement"
             return error(message, lexeme, "no statement begins so", _GO_ON)
-        case kind if kind in KEYWORDS and stuck.kind(1) == "DEFINE":
-            return _reserved(lexeme)
     help_text = "give it a name: a definition is `name = expression`"
     return error(
         f"no statement begins with {shown(lexeme)}", lexeme, "expected `name = ...`", help_text
@@ -78,6 +78,8 @@ def no_definition(stuck: Stuck) -> Diagnostic | None:
 def reserved_word(stuck: Stuck) -> Diagnostic | None:
     """A word of the language used as a name (F0108)."""
     if stuck.kind(-1) == "NET" and "COMPOSE" in stuck.expected and stuck.at > 1:
+        return _reserved(stuck.last)
+    if stuck.at == 1 and stuck.kind() == "DEFINE" and stuck.last.type in KEYWORDS:
         return _reserved(stuck.last)
     kind = stuck.kind()
     if kind not in KEYWORDS or kind in stuck.expected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fractal_dsl.emit.torch.context import Context
-from fractal_dsl.emit.torch.instances import kept_members
+from fractal_dsl.emit.torch.instances import is_counted, kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
@@ -30,7 +30,7 @@ class Calls:
         """An operation on its inputs; `live` is what an open call must give."""
         match part:
             case Layer():
-                return fill("{}({})", module(self.modules, part.path), commas(inputs))
+                return self.layer(part, module(self.modules, part.path), inputs[0])
             case Formula():
                 return self.formula(part, inputs)
             case Invoke():
@@ -41,6 +41,13 @@ class Calls:
                 return self.each(part, inputs[0], live)
             case _:
                 raise AssertionError(part)
+
+    def layer(self, part: Layer, own: Safe, value: Safe) -> Code:
+        """A layer at work; a dense layer drops the ones of a [C, 1, 1]."""
+        operator = operator_of(part.members[0]).attributes.operator
+        if operator == "linear" and facts_of(self.context.program, part.members[0])["image"]:
+            return fill("{}({}.flatten(1))", own, value)
+        return fill("{}({})", own, value)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
         node = operator_of(part.members[0])
@@ -70,8 +77,11 @@ class Calls:
                 names.append(own)
                 run = self.run_of(stage)
                 lists.append(run if live is None else fill("compress({}, {})", run, live))
-            steered = isinstance(stage, Invoke) and self.context.is_steered(stage.members[0])
-            text = fill("{}({}, plan)" if steered else "{}({})", own, text)
+            if isinstance(stage, Layer):
+                text = self.layer(stage, own, text)
+            else:
+                steered = self.context.is_steered(stage.members[0])
+                text = fill("{}({}, plan)" if steered else "{}({})", own, text)
         if not names:
             return fill("[{} for {} in {}]", text, ONE, source)
         names.append(ONE)
@@ -112,6 +122,11 @@ class Calls:
         if len(found) == 1:
             return fill("for {} in {}:", names, sources[0])
         return fill("for {} in zip({}):", names, commas(sources))
+
+    def loop_note(self, part: Loop) -> str:
+        """The shape that a loop ends with, where its turns change it."""
+        note = self.context.note(part)
+        return note if is_counted(part) or not note else f"ends as {note}"
 
     def outputs_note(self) -> str:
         """The shape of the operands that an open graph returns."""

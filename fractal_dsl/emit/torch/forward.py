@@ -220,11 +220,18 @@ class _Writer:
         if at == 0:
             name = self.names.start_list(join)
             typed = "{}: list[Tensor] = []" if self.names.is_new(name) else "{} = []"
-            self.add(self.conditions.found[join], fill(typed, name))
+            self.start(self.conditions.found[join], fill(typed, name), Atom(join, at))
         name = self.names.of_list(join)
         put = fill("{} += {}" if spread else "{}.append({})", name, text)
         self.add(frozenset({Atom(join, at)}), put, note)
         self.gathered[join] = at + 1
+
+    def start(self, need: Need, code: Code, first: Atom) -> None:
+        """Begin a list above the statements that its first operand shares an `if` with."""
+        at = len(self.statements)
+        while at and self.statements[at - 1].need == frozenset({first}):
+            at -= 1
+        self.statements.insert(at, Statement(need, Line(code)))
 
     # Others ----------------------------------------------------------------------
 
@@ -246,7 +253,7 @@ class _Writer:
         if name != source:
             self.add(need, fill("{} = {}", name, source))
         found = variables(self.calls.modules, part)
-        self.add(need, self.calls.loop_header(part, found), self.calls.context.note(part))
+        self.add(need, self.calls.loop_header(part, found), self.calls.loop_note(part))
         inside = self.names.inside(part.body, name)
         writer = _Writer(self.calls, part.body, inside, False)
         for line in writer.lines():

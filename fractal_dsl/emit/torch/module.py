@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from fractal_dsl.emit.torch.classes import Classes
 from fractal_dsl.emit.torch.instances import Tapes
 from fractal_dsl.emit.torch.modules import class_views
-from fractal_dsl.emit.torch.picks import Picks
+from fractal_dsl.emit.torch.lines import Line, laid_out
+from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.templates import render
 from fractal_dsl.emit.torch.text import Safe, comment, docstring, fill, literal
 from fractal_dsl.emit.torch.views import ClassView, PlanView
@@ -58,12 +59,25 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
+PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives, where not said otherwise"
+
+
+def table(picks: tuple[Pick, ...]) -> Safe:
+    """A table of columns; a long one that counts up or down is a range."""
+    if len(picks) > 8 and all(isinstance(pick, int) for pick in picks):
+        first, last = picks[0], picks[-1]
+        for step in (-1, 1):
+            if picks == tuple(range(first, last + step, step)):
+                return fill("range({}, {}, {})", *map(literal, (first, last + step, step)))
+    return literal(picks)
+
+
 def plan_view(program: Program, picks: Picks) -> PlanView:
     assert program.sampling is not None
     some = program.sampling.columns
     groups = any(isinstance(p, tuple) for n in range(len(picks.merged)) for p in picks.table(n))
     return PlanView(
-        picks=literal(picks.common),
+        picks=laid_out([Line(fill("COLUMNS = {}", table(picks.common)), PICKS_NOTE)]),
         pick_type=fill("int | tuple[int, ...]" if groups else "int"),
         has_groups=groups,
         some_columns=None if some is None else literal(some),

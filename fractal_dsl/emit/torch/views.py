@@ -32,13 +32,13 @@ class ClassView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanView:
-    """The drop-path section. `picks` are those that most joins have.
+    """The drop-path section. `picks` says those that most joins have.
 
     `has_groups`: some joins keep several inputs in a column. `some_columns` are those that
     global sampling may draw, None for all.
     """
 
-    picks: Safe
+    picks: list[Safe]
     pick_type: Safe
     has_groups: bool
     some_columns: Safe | None
