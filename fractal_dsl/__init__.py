@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fractal_dsl.version import VERSION as __version__
+from fractal_dsl.version import VERSION
 
 if TYPE_CHECKING:
     from fractal_dsl.diagnostics import DiagnosticError
-    from fractal_dsl.driver import Compilation, compile
+    from fractal_dsl.driver import Compilation, compile  # noqa: A004 - the word users expect
+
+__version__ = VERSION
 
 __all__ = ["Compilation", "DiagnosticError", "__version__", "compile"]
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 
 from fractal_dsl.version import VERSION
 
@@ -83,7 +84,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """argparse, except that a mistake is an exception: only `main` ends the process."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\n{self.format_usage().strip()}")
 
 
@@ -124,11 +125,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-Commands = argparse._SubParsersAction  # the type of add_subparsers() has no public name
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def add(
-    commands: Commands[argparse.ArgumentParser], name: str, about: str, usage: str | None = None
+    commands: Commands, name: str, about: str, usage: str | None = None
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,
@@ -158,7 +159,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--net", metavar="NAME", help="which net, where the file has several")
 
 
-def add_compile(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_compile(commands: Commands) -> None:
     usage = "fractalc SPEC -o OUT [-o OUT ...] [options]"
     parser = add(commands, "compile", "Compiles a specification.", usage)
     add_source(parser)
@@ -185,20 +186,21 @@ def add_compile(commands: Commands[argparse.ArgumentParser]) -> None:
     )  # fmt: skip
 
 
-def add_info(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_info(commands: Commands) -> None:
     parser = add(commands, "info", INFO)
     add_source(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
-def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_check(commands: Commands) -> None:
     parser = add(commands, "check", CHECK)
-    parser.add_argument("specs", metavar="SPEC", nargs="+", help="files of FDL; - is standard input")
+    about = "files of FDL; - is standard input"
+    parser.add_argument("specs", metavar="SPEC", nargs="+", help=about)
     add_choices(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
-def add_dump(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_dump(commands: Commands) -> None:
     parser = add(commands, "dump", DUMP)
     add_source(parser)
     parser.add_argument(

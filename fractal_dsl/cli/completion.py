@@ -76,12 +76,13 @@ def bash(found: tuple[Command, ...]) -> Iterator[str]:
         yield f'        {command.name}) options="{flags}"; words="{" ".join(command.words)}" ;;'
     yield "    esac"
     yield '    case "$before" in'
-    for flags, choices in sorted(with_choices(found).items()):
-        yield f'        {"|".join(flags)}) COMPREPLY=($(compgen -W "{choices}" -- "$word")); return ;;'
+    for several, choices in sorted(with_choices(found).items()):
+        offer = f'COMPREPLY=($(compgen -W "{choices}" -- "$word"))'
+        yield f"        {'|'.join(several)}) {offer}; return ;;"
     yield "    esac"
     yield '    if [[ "$word" == -* ]]; then'
     yield '        COMPREPLY=($(compgen -W "$options" -- "$word"))'
-    yield '    elif [[ $COMP_CWORD -eq 1 ]]; then'
+    yield "    elif [[ $COMP_CWORD -eq 1 ]]; then"
     yield '        COMPREPLY=($(compgen -W "$commands" -- "$word") $(compgen -f -- "$word"))'
     yield '    elif [[ -n "$words" ]]; then'
     yield '        COMPREPLY=($(compgen -W "$words" -- "$word"))'
@@ -122,7 +123,11 @@ def zsh(found: tuple[Command, ...]) -> Iterator[str]:
         yield f"            {quoted('*' + words)} ;;"
     yield "    esac"
     yield "}"
-    yield 'if [[ "$funcstack[1]" == _fractalc ]]; then _fractalc "$@"; else compdef _fractalc fractalc; fi'
+    yield 'if [[ "$funcstack[1]" == _fractalc ]]; then'
+    yield '    _fractalc "$@"'
+    yield "else"
+    yield "    compdef _fractalc fractalc"
+    yield "fi"
 
 
 def zsh_option(flag: str, one: Option) -> str:
@@ -150,7 +155,8 @@ def fish(found: tuple[Command, ...]) -> Iterator[str]:
         for one in command.options:
             yield fish_option(condition, one)
         if command.words:
-            yield f"complete -c fractalc -f -n {quoted(condition)} -a {quoted(' '.join(command.words))}"
+            offer = quoted(" ".join(command.words))
+            yield f"complete -c fractalc -f -n {quoted(condition)} -a {offer}"
 
 
 def fish_option(condition: str, one: Option) -> str:

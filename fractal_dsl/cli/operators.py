@@ -28,9 +28,7 @@ def entry(spec: OperatorSpec) -> str:
     """The call with its settings and defaults, and what it does beneath."""
     settings = ", ".join(map(setting, fields(spec.attributes)))
     call = f"{spec.name}({settings})" if settings else spec.name
-    summary = textwrap.fill(
-        spec.summary, 92, initial_indent=INDENT, subsequent_indent=INDENT
-    )
+    summary = textwrap.fill(spec.summary, 92, initial_indent=INDENT, subsequent_indent=INDENT)
     return "\n".join([*textwrap.wrap(call, 96, subsequent_indent=INDENT * 2), summary])
 
 

@@ -55,9 +55,8 @@ def message(diagnostic: Diagnostic, width: int, paint: Painter) -> Iterator[str]
 def highest_line(diagnostic: Diagnostic) -> int:
     spans = [diagnostic.span, *(label.span for label in diagnostic.labels)]
     lines = [span.line for span in spans if span is not None]
-    for way in diagnostic.helps:
-        if way.edit is not None:
-            lines.append(way.edit.span.line + way.edit.text.count("\n"))
+    edits = (way.edit for way in diagnostic.helps if way.edit is not None)
+    lines += [edit.span.line + edit.text.count("\n") for edit in edits]
     return max(lines, default=1)
 
 
@@ -98,9 +97,7 @@ def help_lines(way: Help, gutter: int, width: int, paint: Painter) -> Iterator[s
 
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width` characters; a single long word stays whole."""
-    lines = textwrap.wrap(
-        text, max(width, 30), break_long_words=False, break_on_hyphens=False
-    )
+    lines = textwrap.wrap(text, max(width, 30), break_long_words=False, break_on_hyphens=False)
     return lines or [""]
 
 
@@ -115,9 +112,7 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         "span": place(diagnostic.span),
         "label": diagnostic.label,
-        "labels": [
-            {"span": place(label.span), "text": label.text} for label in diagnostic.labels
-        ],
+        "labels": [{"span": place(label.span), "text": label.text} for label in diagnostic.labels],
         "chain": [{"call": one.call, "span": place(one.span)} for one in diagnostic.chain],
         "notes": list(diagnostic.notes),
         "helps": [{"text": way.text, "edit": edit(way.edit)} for way in diagnostic.helps],

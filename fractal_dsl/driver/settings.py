@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fractal_dsl.diagnostics import DiagnosticError
+from fractal_dsl.driver.request import RequestError
 from fractal_dsl.semantics.values import Items, Value
 from fractal_dsl.source import Source
 from fractal_dsl.syntax import parse, tree
 
-__all__ = ["SettingError", "fdl_values", "parse_settings"]
+__all__ = ["fdl_values", "parse_settings"]
 
 LITERALS = "numbers, true, false, strings in quotes, and tuples and lists of them"
 
 
-class SettingError(ValueError):
-    """`--set` was given what is no setting; the text says why."""
-
-
 def parse_settings(texts: Iterable[str]) -> dict[str, Value]:
-    """`["C=5", "widths=[16, 32]"]` as values by name. Raises SettingError."""
+    """`["C=5", "widths=[16, 32]"]` as values by name. Raises RequestError."""
     values: dict[str, Value] = {}
     for text in texts:
         name, equals, literal = text.partition("=")
         name = name.strip()
         if not equals or not name.isidentifier() or not name.isascii():
-            raise SettingError(f"--set takes NAME=VALUE, such as C=5, not {text!r}")
+            raise RequestError(f"--set takes NAME=VALUE, such as C=5, not {text!r}")
         if name in values:
-            raise SettingError(f"--set gives {name} twice")
+            raise RequestError(f"--set gives {name} twice")
         values[name] = parse_literal(name, literal.strip())
     return values
 
@@ -36,10 +33,10 @@ def parse_literal(name: str, literal: str) -> Value:
     try:
         program = parse(Source("--set", f"value = {literal}"))
     except DiagnosticError:
-        raise SettingError(refusal(name, literal)) from None
+        raise RequestError(refusal(name, literal)) from None
     statements = program.statements
     if len(statements) != 1 or not isinstance(statements[0], tree.Equation):
-        raise SettingError(refusal(name, literal))
+        raise RequestError(refusal(name, literal))
     return literal_value(name, literal, statements[0].body)
 
 
@@ -57,11 +54,11 @@ def literal_value(name: str, literal: str, written: tree.Expression) -> Value:
         case tree.ListDisplay():
             return Items(tuple(literal_value(name, literal, item) for item in written.items))
         case _:
-            raise SettingError(refusal(name, literal))
+            raise RequestError(refusal(name, literal))
 
 
 def refusal(name: str, literal: str) -> str:
-    hint = f'; a string stands in quotes: --set \'{name}="{literal}"\'' if literal.isalnum() else ""
+    hint = f"; a string stands in quotes: --set '{name}=\"{literal}\"'" if literal.isalnum() else ""
     return f"--set {name}: {literal!r} is no value; values are {LITERALS}{hint}"
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-__all__ = ["KINDS", "PICTURES", "STDOUT", "Target", "TargetError", "targets"]
+from fractal_dsl.driver.request import RequestError
+
+__all__ = ["KINDS", "PICTURES", "STDOUT", "Target", "targets"]
 
 STDOUT = "-"
 
@@ -23,10 +25,6 @@ PICTURES = frozenset({"svg", "png", "pdf", "dot"})
 BY_EXTENSION = {extension: kind for kind, extension in KINDS.items()} | {".gv": "dot"}
 
 
-class TargetError(ValueError):
-    """An output was asked for that cannot be made out; the text says why."""
-
-
 class Target(NamedTuple):
     """One output: `-` is standard output; `kind` is one of KINDS."""
 
@@ -35,11 +33,11 @@ class Target(NamedTuple):
 
 
 def targets(outputs: Sequence[str], to: str | None = None) -> tuple[Target, ...]:
-    """The kind of each output, by its extension or by `to`. Raises TargetError."""
+    """The kind of each output, by its extension or by `to`. Raises RequestError."""
     found = tuple(Target(path, to or kind_of(path)) for path in outputs)
     for path in outputs:
         if outputs.count(path) > 1:
-            raise TargetError(f"-o {path} is given twice")
+            raise RequestError(f"-o {path} is given twice")
     return found
 
 
@@ -50,7 +48,7 @@ def kind_of(path: str) -> str:
     if extension in BY_EXTENSION:
         return BY_EXTENSION[extension]
     known = " ".join(KINDS.values())
-    raise TargetError(
+    raise RequestError(
         f"cannot tell from {path!r} what to write: end the name in one of {known}, "
         f"or say it with --to ({', '.join(KINDS)})"
     )

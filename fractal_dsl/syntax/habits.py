@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic, Edit, Help, Label
 from fractal_dsl.source import Span
-from fractal_dsl.syntax.lexemes import CLOSERS, OPENERS, OPERATORS, Lexeme
+from fractal_dsl.syntax.lexemes import CLOSERS, OPENERS, Lexeme
 
 __all__ = ["foreign_statement", "known_habit"]
 

@@ -1,12 +1,13 @@
 """Lark's side of the parser: the grammar, its tables, and the lexer they bring along.
 
-Building the tables takes some 200 ms, as long as the rest of a run, so Lark keeps them in a
-file of the user's cache folder. Where that folder cannot be used, they are built each time.
+Building the tables takes some 200 ms, as long as the rest of a run, so they are kept
+in a file of the user's cache folder. Where that cannot be used, they are built each time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import sys
@@ -25,6 +26,8 @@ from fractal_dsl.syntax.builder import Builder
 from fractal_dsl.syntax.lexemes import KEYWORDS, MISTAKES, Lexeme
 
 __all__ = ["StatementParser", "lexemes_of"]
+
+_DIGEST_SIZE = 32
 
 
 class StatementParser:
@@ -107,17 +110,11 @@ def _lark() -> lark.Lark:
     grammar = (resource_dir("grammars") / "fdl.lark").read_text("utf-8")
     path = _cache_file(grammar)
     if path is None:
-        return _build(grammar, False)
-    if path.is_file():
-        return _build(grammar, str(path))
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    made = _build(grammar, str(unfinished))
-    with suppress(OSError):
-        unfinished.replace(path)
-    return made
+        return _build(grammar)
+    return _kept(path) or _keep(_build(grammar), path)
 
 
-def _build(grammar: str, cache_file: str | bool) -> lark.Lark:
+def _build(grammar: str) -> lark.Lark:
     return lark.Lark(
         grammar,
         parser="lalr",
@@ -127,13 +124,37 @@ def _build(grammar: str, cache_file: str | bool) -> lark.Lark:
         maybe_placeholders=True,
         transformer=Builder(),
         postlex=_Unused(),
-        cache=cache_file,
     )
+
+
+def _kept(path: Path) -> lark.Lark | None:
+    """The parser kept in that file; None if there is none, or not all of it."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, tables = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
+    if hashlib.sha256(tables).digest() != digest:
+        return None
+    return lark.Lark.load(io.BytesIO(tables))
+
+
+def _keep(parser: lark.Lark, path: Path) -> lark.Lark:
+    """The same parser, written to that file if it can be: whole, or not at all."""
+    tables = io.BytesIO()
+    parser.save(tables)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):
+        unfinished.write_bytes(hashlib.sha256(tables.getvalue()).digest() + tables.getvalue())
+        unfinished.replace(path)
+    with suppress(OSError):
+        unfinished.unlink(missing_ok=True)
+    return parser
 
 
 def _cache_file(grammar: str) -> Path | None:
     """Where the tables of this grammar, Lark and Python are kept, if anywhere."""
-    version = f"{grammar}\n{lark.__version__}\n{sys.version_info[:2]}"
+    version = f"{lark.__version__} {sys.version_info[:2]} {Builder.__module__} {__name__} {grammar}"
     name = f"fdl-{hashlib.sha256(version.encode()).hexdigest()[:20]}.tables"
     try:
         root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

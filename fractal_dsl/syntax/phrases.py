@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from fractal_dsl.syntax import tree
-from fractal_dsl.syntax.precedence import Step
+from fractal_dsl.syntax.precedence import Step, step_of
 
 __all__ = ["Part", "Slot", "parts_of"]
 
@@ -114,6 +114,8 @@ def _operation(node: _Operation, slot: Slot) -> list[Part]:
             return [slot.of(base, Step.POSTFIX), " ** ", slot.of(exponent, Step.SIGNED)]
         case tree.Unary(operator="not", operand=operand):
             return ["not ", slot.of(operand, Step.NEGATION)]
+        case tree.Unary(operator="+", operand=tree.Unary(operator="+") as operand):
+            return ["+ ", slot.of(operand, Step.SIGNED)]
         case tree.Unary(operator=operator, operand=operand):
             return [operator, slot.of(operand, Step.SIGNED)]
         case tree.Tag(operand=operand, name=name):
@@ -135,7 +137,7 @@ def _operation(node: _Operation, slot: Slot) -> list[Part]:
 def _binary(node: tree.Binary, slot: Slot) -> list[Part]:
     in_sum = node.operator in {"+", "-", "++"}
     left, right = (Step.SUM, Step.PRODUCT) if in_sum else (Step.PRODUCT, Step.SERIES)
-    tight = slot.tight and node.operator != "++" and not isinstance(node.right, tree.Unary)
+    tight = slot.tight and node.operator != "++" and step_of(node.right) >= Step.POWER
     sign = node.operator if tight else f" {node.operator} "
     return [slot.of(node.left, left, slot.tight), sign, slot.of(node.right, right, slot.tight)]
 

@@ -13,9 +13,7 @@ from fractal_dsl.cli.completion import script
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_command_and_option_is_there(
-    shell: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_and_option_is_there(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     text = capsys.readouterr().out
     for word in (*COMMANDS, "highlight", "graphml", "modules", "F0202", "resolved"):

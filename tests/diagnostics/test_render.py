@@ -93,7 +93,10 @@ def test_an_edit_shows_the_mended_line() -> None:
     line = Edit(Span(SOURCE, 14, 14), "f(0)   = id\n")
     for edit, expected in [
         (insert, ["2 | f(C+1) = (f(C) . f(C))) (+) conv", "  |                       +"]),
-        (change, ["2 | f(C+1) = (f(C) . f(C)) (+) conv2d", "  |                            ~~~~~~"]),
+        (
+            change,
+            ["2 | f(C+1) = (f(C) . f(C)) (+) conv2d", "  |                            ~~~~~~"],
+        ),
         (remove, ["2 - f(C+1) = (f(C) . f(C)) (+) conv", "2 + f(C+1) = (f(C)) (+) conv"]),
         (line, ["2 | f(0)   = id", "  | +++++++++++"]),
     ]:
@@ -110,7 +113,7 @@ def test_notes_and_helps_wrap_under_themselves() -> None:
 
 
 def test_the_chain_of_calls_is_cut_in_the_middle() -> None:
-    chain = tuple(Frame(f"f({n})", at("f(C)")) for n in range(1, 41)) + (Frame("net", None),)
+    chain = (*(Frame(f"f({n})", at("f(C)")) for n in range(1, 41)), Frame("net", None))
     text = lines(Diagnostic("F0404", "no", at("conv"), chain=chain))[5:]
     assert text[0] == "  = in `f(1)` called at nets/f.fdl:2:11"
     assert text[4] == "  = ... 34 more calls ..."
@@ -160,7 +163,8 @@ def test_no_hostile_character_reaches_the_terminal(char: str) -> None:
     source = Source(f"f{char}.fdl", f"a {char} b\n" if char != "\n" else "a b\n")
     found = Diagnostic(
         "F0105", f"illegal {char}", at("b", source), f"after {char}",
-        (Label(at("a", source), char),), (char,), (Help(char), Help(char, Edit(at("a", source), char + "x"))),
+        (Label(at("a", source), char),), (char,),
+        (Help(char), Help(char, Edit(at("a", source), char + "x"))),
         (Frame(char, at("a", source)),),
     )  # fmt: skip
     text = render([found])

@@ -41,7 +41,9 @@ def test_the_limit_itself_is_within() -> None:
 
 
 def test_the_rule_that_grows_is_pointed_at() -> None:
-    found = refusal(program_of(RULE + "block = f(20) >> max_pool(2)\nnet = block >> block"), 250_000)
+    found = refusal(
+        program_of(RULE + "block = f(20) >> max_pool(2)\nnet = block >> block"), 250_000
+    )
     assert found.code == "F0301" and found.is_limit
     assert found.span is not None and found.span.text == "f(20)"
     assert "`f(20)`: 3,407,868 nodes, 1,048,575 convolutions" in found.label

@@ -21,6 +21,7 @@ from tests.passes.programs import programs
 from tests.passes.sketch import Flow, Library, Sketch
 
 SHAPE = image(4, 8, 8)
+THIN = Conv2d(4, 1, counted=False)
 
 
 def net(library: Library, callee: int) -> Program:
@@ -31,7 +32,11 @@ def net(library: Library, callee: int) -> Program:
 
 
 def looking_back(levels: int) -> Program:
-    """f(n+2) = f(n+1) (+) (f(n) . f(n)) (+) conv, f(1) = conv, f(2) = conv >> conv"""
+    """f(n+2) = (f(n+1) >> thin) (+) (f(n) >> f(n) >> thin) (+) conv, f(2) = conv >> conv
+
+    `thin` is a projection: without it, the joins would collapse into one of as many inputs as
+    there are columns.
+    """
     library = Library()
     conv = library.conv(SHAPE)
     sketch = Sketch(library, SHAPE)
@@ -41,8 +46,9 @@ def looking_back(levels: int) -> Program:
     made.append(sketch.finish(twice, "f(2)", Recursion("f", 2)))
     for level in range(3, levels + 1):
         sketch = Sketch(library, SHAPE)
-        one = sketch.call(made[-1], sketch.start)
+        one = sketch.apply(THIN, sketch.call(made[-1], sketch.start))
         two = sketch.call(made[-2], sketch.close(sketch.call(made[-2], sketch.start)))
+        two = sketch.apply(THIN, two)
         flow = sketch.join(one, two, sketch.call(conv, sketch.start))
         made.append(sketch.finish(flow, f"f({level})", Recursion("f", level)))
     return net(library, made[-1])
@@ -86,8 +92,8 @@ def test_a_million_columns_are_counted_and_bounded() -> None:
     assert column_report(program, found.count + 1).convs == deep.convs
 
 
-def side_by_side(levels: int, branches: int) -> int | Program:
-    """f(n+1) = a mean of `branches` ways through conv and f(n): the k-th has k convs before."""
+def side_by_side(levels: int, branches: int) -> Program:
+    """f(n+1) = a mean of `branches` ways conv ** k >> f(n) >> thin, for k from 0"""
     library = Library()
     conv = library.conv(SHAPE)
     sketch = Sketch(library, SHAPE)
@@ -99,7 +105,7 @@ def side_by_side(levels: int, branches: int) -> int | Program:
             flow = sketch.start
             for _ in range(way):
                 flow = sketch.call(conv, flow)
-            flows.append(sketch.call(made, flow))
+            flows.append(sketch.apply(THIN, sketch.call(made, flow)))
         made = sketch.finish(sketch.join(*flows), f"f({level})", Recursion("f", level))
     return net(library, made)
 

@@ -35,6 +35,8 @@ def test_fixtures_print_to_a_fixed_point(path: Path) -> None:
         ("a = x[ i - 1 , (j + 1) * 2 ]", "a = x[i-1, (j + 1)*2]"),
         ("a = [e for i in 0 .. len(xs) - 1]", "a = [e for i in 0..len(xs)-1]"),
         ("a = -(-b)", "a = -(-b)"),
+        ("a = + + b", "a = + +b"),
+        ("a = x[i + +b * c]", "a = x[i + +b*c]"),
         ("a = if (if b then c else d) then (e) else (f)",
          "a = if (if b then c else d) then e else f"),
         ("net (p=1) on x=a", "net(p = 1) on x = a"),
@@ -130,6 +132,34 @@ def larger(inner: st.SearchStrategy[tree.Expression]) -> st.SearchStrategy[tree.
         block,
         st.builds(tree.Wiring, span, st.just(("p",)), st.booleans(), block),
     )  # fmt: skip
+
+
+A, B, C = (tree.Name(SPAN, name) for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("made", "printed"),
+    [
+        (tree.Power(SPAN, tree.Power(SPAN, A, B), C), "(a ** b) ** c"),
+        (tree.Power(SPAN, A, tree.Power(SPAN, B, C)), "a ** b ** c"),
+        (tree.Power(SPAN, tree.Number(SPAN, -1), B), "(-1) ** b"),
+        (tree.Power(SPAN, A, tree.Unary(SPAN, "-", B)), "a ** -b"),
+        (tree.Binary(SPAN, "-", A, tree.Binary(SPAN, "-", B, C, SPAN), SPAN), "a - (b - c)"),
+        (tree.Binary(SPAN, "-", tree.Binary(SPAN, "-", A, B, SPAN), C, SPAN), "a - b - c"),
+        (tree.Unary(SPAN, "-", tree.Compose(SPAN, (A, B))), "-(a . b)"),
+        (tree.Series(SPAN, (A, tree.Series(SPAN, (B, C)))), "a >> (b >> c)"),
+        (tree.Join(SPAN, (A, tree.Join(SPAN, (B, C), ())), ()), "a (+) (b (+) c)"),
+        (tree.Tag(SPAN, tree.Series(SPAN, (A, B)), "t", SPAN), "(a >> b) @t"),
+        (tree.Call(SPAN, tree.Series(SPAN, (A, B)), ()), "(a >> b)()"),
+        (tree.Index(SPAN, tree.Unary(SPAN, "-", A), (B,)), "(-a)[b]"),
+        (tree.Compare(SPAN, "==", tree.Compare(SPAN, "<", A, B), C), "(a < b) == c"),
+        (tree.Conditional(SPAN, tree.Conditional(SPAN, A, B, C), B, C),
+         "if (if a then b else c) then b else c"),
+    ],
+)  # fmt: skip
+def test_brackets_that_a_tree_made_by_hand_needs(made: tree.Expression, printed: str) -> None:
+    assert print_expression(made) == printed
+    assert print_expression(expression(printed)) == printed
 
 
 @settings(max_examples=400, deadline=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fractal_dsl.emit.torch.context import Context
-from fractal_dsl.emit.torch.instances import is_counted, kept_members
+from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
@@ -126,7 +126,7 @@ class Calls:
     def loop_note(self, part: Loop) -> str:
         """The shape that a loop ends with, where its turns change it."""
         note = self.context.note(part)
-        return note if is_counted(part) or not note else f"ends as {note}"
+        return note if not part.turns.listed or not note else f"ends as {note}"
 
     def outputs_note(self) -> str:
         """The shape of the operands that an open graph returns."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from fractal_dsl.emit.torch.instances import Instance, Tapes, is_counted, kept_members, walk
+from fractal_dsl.emit.torch.instances import Instance, Tapes, kept_members, walk
 from fractal_dsl.emit.torch.operators import ENTRIES
 from fractal_dsl.emit.torch.picks import Picks
 from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, Vector, divide
@@ -87,7 +87,8 @@ class Classes:
         """Families of classes whose constructors take the same; others stay alone."""
         groups: dict[object, list[Class]] = {}
         for cls in self.ordered:
-            key = (self.tapes.form(cls.graph), self.graph(cls).rule)
+            spread = offsets(self.tapes.body(cls.graph))
+            key = (self.tapes.form(cls.graph), self.graph(cls).rule, spread)
             groups.setdefault(key, []).append(cls)
         families = list(groups.values())
         self.settle(families)
@@ -159,7 +160,7 @@ class Classes:
             case Meet():
                 for number, member in enumerate(part.members):
                     yield from self.join_slots(at, number, member, instance)
-            case Loop() if is_counted(part):
+            case Loop() if not part.turns.listed:
                 yield Slot(Key(at, 0, "repeats"), "repeats", part.turns.count)
             case _:
                 pass
@@ -201,6 +202,24 @@ class Classes:
         yield Slot(Key(at, number, "picks"), "picks", picks)
         rates = self.picks.rates(member.graph, join.operands)
         yield Slot(Key(at, number, "rates"), "rates", rates)
+
+
+def offsets(body: Body) -> tuple[int, ...]:
+    """Widths that stand in a class as literals: of bundles that share a join with others.
+
+    A lone bundle is told from its neighbours by `[:-1]`, whatever its width.
+    """
+    widths: dict[int, int] = {}
+    rows = [body.outputs]
+    for part in walk(body):
+        if isinstance(part, Open):
+            widths[part.result] = len(part.ports)
+        elif isinstance(part, Each):
+            widths[part.result] = len(part.stages[0].members)
+        elif isinstance(part, Meet):
+            rows.append(part.items)
+    spread = [[widths.get(one.value, 0) for one in row if one.spread] for row in rows]
+    return tuple(width for row in spread if len(row) > 1 for width in row)
 
 
 def each_number(row: int, number: int) -> int:

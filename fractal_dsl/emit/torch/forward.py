@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fractal_dsl.emit.torch.calls import Calls
@@ -218,20 +219,25 @@ class _Writer:
 
     def gather(self, join: int, at: int, text: Safe, note: str, spread: bool) -> None:
         if at == 0:
-            name = self.names.start_list(join)
-            typed = "{}: list[Tensor] = []" if self.names.is_new(name) else "{} = []"
-            self.start(self.conditions.found[join], fill(typed, name), Atom(join, at))
+            self.start(join)
         name = self.names.of_list(join)
         put = fill("{} += {}" if spread else "{}.append({})", name, text)
         self.add(frozenset({Atom(join, at)}), put, note)
         self.gathered[join] = at + 1
 
-    def start(self, need: Need, code: Code, first: Atom) -> None:
-        """Begin a list above the statements that its first operand shares an `if` with."""
+    def start(self, join: int) -> None:
+        """Begin a join's list above the statements that its first operand shares an `if` with.
+
+        Its name is none that those statements read.
+        """
         at = len(self.statements)
-        while at and self.statements[at - 1].need == frozenset({first}):
+        while at and self.statements[at - 1].need == frozenset({Atom(join, 0)}):
             at -= 1
-        self.statements.insert(at, Statement(need, Line(code)))
+        crossed = re.findall(r"\w+", " ".join(s.line.code for s in self.statements[at:]))
+        name = self.names.start_list(join, frozenset(crossed))
+        typed = "{}: list[Tensor] = []" if self.names.is_new(name) else "{} = []"
+        line = Line(fill(typed, name))
+        self.statements.insert(at, Statement(self.conditions.found[join], line))
 
     # Others ----------------------------------------------------------------------
 

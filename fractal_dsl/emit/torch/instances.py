@@ -31,7 +31,7 @@ from fractal_dsl.ir.graph import Call, Join, Program
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.shapes import image
 
-__all__ = ["Instance", "Tapes", "holds_tensors", "is_counted", "kept_members", "walk"]
+__all__ = ["Instance", "Tapes", "holds_tensors", "kept_members", "walk"]
 
 
 class Instance(NamedTuple):
@@ -212,8 +212,7 @@ class _Form:
                 widths = tuple(len(m.node.inputs) for m in part.members) if spreads > 1 else ()
                 shape = ("meet", self.items(part.items), self.path(part.path), widths)
             case Loop():
-                counted = all(len(getattr(p, "members", ())) > 1 for p in part.body.operations)
-                turns = part.turns.count if counted else None
+                turns = part.turns.count if part.turns.listed else None
                 loop = self.loops.setdefault(part.turns.loop, len(self.loops))
                 shape = ("loop", loop, turns, self.of(part.body))
             case Unpack():
@@ -228,11 +227,6 @@ class _Form:
         """Operands that are treated all the same need not be counted."""
         alike = all(len(kept_members(stage)) == 1 for stage in part.stages)
         return None if alike else len(part.stages[0].members)
-
-
-def is_counted(loop: Loop) -> bool:
-    """Whether all turns are the same: copies of one graph, not a list of different ones."""
-    return all(len(getattr(part, "members", ())) <= 1 for part in loop.body.operations)
 
 
 def kept_members(stage: Layer | Invoke) -> Sequence[Member]:

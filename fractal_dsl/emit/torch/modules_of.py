@@ -158,7 +158,7 @@ def opened(site: Site, depth: int) -> list[tuple[int, int, Site]]:
     index = site.indices[depth]
     if isinstance(index, int):
         return [(index, 1, site)]
-    if len(site.made) == 1:
+    if not index.listed:
         return [(index.first, index.count, site)]
     before, after = site.indices[:depth], site.indices[depth + 1 :]
     return [

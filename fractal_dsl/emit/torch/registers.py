@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from fractal_dsl.emit.torch.tape import Body
 from fractal_dsl.emit.torch.text import Code, ident
@@ -77,14 +78,15 @@ class Registers:
         self.known[value] = chosen
         return chosen
 
-    def free(self, pool: Sequence[str], busy: set[Code]) -> Code:
+    def free(self, pool: Sequence[str], busy: AbstractSet[str]) -> Code:
         number = 0
         while name(pool, number) in busy or name(pool, number) in self.outer:
             number += 1
         return ident(name(pool, number))
 
-    def start_list(self, join: int) -> Code:
-        chosen = self.free(LISTS, set(self.lists.values()))
+    def start_list(self, join: int, taken: frozenset[str] = frozenset()) -> Code:
+        """A name for the list of a join's operands, none of those `taken`."""
+        chosen = self.free(LISTS, {*self.lists.values(), *taken})
         self.lists[join] = chosen
         return chosen
 

@@ -31,11 +31,15 @@ __all__ = [
 
 
 class Turn(NamedTuple):
-    """An index that counts the turns of a loop, from `first`."""
+    """An index that counts the turns of a loop, from `first`.
+
+    In a `listed` loop each turn has a module of its own making; else all are copies of one.
+    """
 
     loop: int
     first: int
     count: int
+    listed: bool = False
 
 
 Index: TypeAlias = "int | Turn"

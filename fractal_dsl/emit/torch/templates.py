@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import jinja2
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from fractal_dsl.emit.torch.operators import ENTRIES, Fact
 from fractal_dsl.emit.torch.text import Code, Safe, finalize, literal
 from fractal_dsl.ir.operators import Attributes
-from fractal_dsl.resources import resource_dir
+from fractal_dsl.resources import keep, kept, resource_dir
 
 __all__ = ["render", "written"]
 
 SIGNS = {sign: Code(sign) for sign in "+-*/"}
 MANY = 8
+
+
+class Kept(BytecodeCache):
+    """Compiled templates of earlier runs: compiling them takes longer than all the rest.
+
+    Jinja itself tells apart versions of Python and of the template's text.
+    """
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        data = kept(name_of(bucket))
+        if data is not None:
+            bucket.bytecode_from_string(data)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        keep(name_of(bucket), bucket.bytecode_to_string())
+
+
+def name_of(bucket: Bucket) -> str:
+    made = f"{bucket.key} {bucket.checksum} {jinja2.__version__} {sys.version_info[:2]}"
+    return f"template-{sha256(made.encode()).hexdigest()[:20]}"
 
 
 @cache
@@ -30,7 +54,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - the output is Python, and finalize guards it
+        bytecode_cache=Kept(),
     )
     made.filters["made"] = Code
     return made

@@ -6,12 +6,12 @@ import argparse
 
 from fractal_dsl.cli.arguments import UsageError
 from fractal_dsl.cli.console import Console
-from fractal_dsl.cli.reading import compiled
+from fractal_dsl.cli.reading import asked, compiled
 from fractal_dsl.cli.status import OK
 from fractal_dsl.cli.waiting import waiting
 from fractal_dsl.driver.compilation import Compilation, Form
 from fractal_dsl.driver.output import write_atomically
-from fractal_dsl.driver.targets import PICTURES, STDOUT, Target, TargetError, targets
+from fractal_dsl.driver.targets import PICTURES, STDOUT, Target, targets
 
 __all__ = ["run"]
 
@@ -37,10 +37,8 @@ def targets_of(arguments: argparse.Namespace) -> tuple[Target, ...]:
             "say where to write, for example `-o model.py`, or `-o -` for standard output; "
             "`fractalc check` only looks for mistakes"
         )
-    try:
+    with asked():
         wanted = targets(arguments.outputs, arguments.to)
-    except TargetError as error:
-        raise UsageError(str(error)) from None
     if not any(target.kind in PICTURES for target in wanted):
         for option in ("expand", "highlight"):
             if getattr(arguments, option):
@@ -49,15 +47,10 @@ def targets_of(arguments: argparse.Namespace) -> tuple[Target, ...]:
 
 
 def made(compilation: Compilation, target: Target, arguments: argparse.Namespace) -> Form:
-    from fractal_dsl.driver.highlight import HighlightError
-
-    try:
-        with waiting(f"making {target.kind}"):
-            return compilation.form(
-                target.kind,
-                style=arguments.style,
-                expand=arguments.expand,
-                highlight=arguments.highlight,
-            )
-    except HighlightError as error:
-        raise UsageError(str(error)) from None
+    with asked(), waiting(f"making {target.kind}"):
+        return compilation.form(
+            target.kind,
+            style=arguments.style,
+            expand=arguments.expand,
+            highlight=arguments.highlight,
+        )
