@@ -16,11 +16,13 @@ test: .venv/installed-dev
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e .
+	$(BIN)/python -m compileall -q fractal_dsl
 	touch $@
 
 .venv/installed-dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e ".[dev]"
+	$(BIN)/python -m compileall -q fractal_dsl
 	touch $@
 
 clean:

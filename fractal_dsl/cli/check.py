@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fractal_dsl.cli.console import Console
@@ -13,9 +13,10 @@ from fractal_dsl.cli.status import status_of
 from fractal_dsl.cli.waiting import waiting
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.diagnostics.render import to_json
-from fractal_dsl.driver.compile import compile_source, net_names
+from fractal_dsl.driver.compile import compile_source
 from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.driver.sources import read_source
+from fractal_dsl.driver.survey import Survey, survey
 from fractal_dsl.semantics.values import Value
 
 __all__ = ["run"]
@@ -23,10 +24,14 @@ __all__ = ["run"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a file holds: its nets as far as they compile, and all that is to say of it."""
+    """What a file holds: its nets as far as they compile, and all that is to say of it.
+
+    `implicits` are, rule by rule, the names that the rule takes from the calls outside.
+    """
 
     file: str
     nets: tuple[str, ...]
+    implicits: tuple[tuple[str, tuple[str, ...]], ...]
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -42,16 +47,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.result(json.dumps([as_data(verdict) for verdict in verdicts], indent=2))
     else:
         for verdict in verdicts:
-            console.result(line(verdict))
+            console.result("\n".join(lines(verdict)))
     return status_of([one for verdict in verdicts for one in verdict.diagnostics])
 
 
 def checked(spec: str, net: str | None, values: Mapping[str, Value]) -> Verdict:
     names: list[str] = []
     said: list[Diagnostic] = []
+    found = Survey((), ())
     try:
         source = read_source(spec)
-        for name in net_names(source) if net is None else (net,):
+        found = survey(source)
+        for name in found.nets if net is None else (net,):
             try:
                 compilation = compile_source(source, net=name, params=values)
                 check_expansion(compilation.program)
@@ -62,14 +69,18 @@ def checked(spec: str, net: str | None, values: Mapping[str, Value]) -> Verdict:
                 said.extend(compilation.warnings)
     except DiagnosticError as error:
         said.extend(error.diagnostics)
-    return Verdict(spec, tuple(names), tuple(dict.fromkeys(said)))
+    return Verdict(spec, tuple(names), found.implicits, tuple(dict.fromkeys(said)))
 
 
-def line(verdict: Verdict) -> str:
+def lines(verdict: Verdict) -> Iterator[str]:
     if status_of(verdict.diagnostics):
-        return f"{verdict.file}: wrong"
+        yield f"{verdict.file}: wrong"
+        return
     be = "is" if len(verdict.nets) == 1 else "are"
-    return f"{verdict.file}: {', '.join(verdict.nets)} {be} right"
+    yield f"{verdict.file}: {', '.join(verdict.nets)} {be} right"
+    for rule, implicit in verdict.implicits:
+        if implicit:
+            yield f"  {rule} takes from its callers: {', '.join(implicit)}"
 
 
 def as_data(verdict: Verdict) -> dict[str, object]:
@@ -77,5 +88,6 @@ def as_data(verdict: Verdict) -> dict[str, object]:
         "file": verdict.file,
         "ok": not status_of(verdict.diagnostics),
         "nets": list(verdict.nets),
+        "implicit": {rule: list(names) for rule, names in verdict.implicits},
         "diagnostics": [to_json(one) for one in verdict.diagnostics],
     }

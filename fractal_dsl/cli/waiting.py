@@ -19,7 +19,7 @@ def waiting(task: str) -> Iterator[None]:
         yield
         return
     done = Event()
-    watcher = Thread(target=watch, args=(task, done), daemon=True)
+    watcher = Thread(target=watch, args=(task, done), name="waiting", daemon=True)
     watcher.start()
     try:
         yield

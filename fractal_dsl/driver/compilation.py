@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
-from fractal_dsl.driver.limits import check_expansion
+from fractal_dsl.diagnostics import Diagnostic
+from fractal_dsl.driver.limits import check_columns, check_expansion
 from fractal_dsl.driver.sources import digest
 from fractal_dsl.driver.targets import PICTURES
 from fractal_dsl.ir.columns import ColumnTable
@@ -83,15 +83,7 @@ class Compilation:
         if self.program.sampling is None:
             return None
         columns = ColumnMap(self.program)
-        if not columns.is_listed:
-            raise DiagnosticError(
-                Diagnostic(
-                    "F0308",
-                    f"`{self.name}` has {columns.count:,} columns; code that draws them holds 1,024",
-                    self.program.net.span,
-                    helps=(Help("leave out `drop_path(...)`, or close inner joins by `joined`"),),
-                )
-            )
+        check_columns(columns)
         return column_table(self.program, columns)
 
     def module(self, style: Style = "modules") -> type[Any]:

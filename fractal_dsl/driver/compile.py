@@ -16,7 +16,7 @@ from fractal_dsl.semantics import elaborate, resolve
 from fractal_dsl.source import Source
 from fractal_dsl.syntax import parse
 
-__all__ = ["compile", "compile_source", "net_names"]
+__all__ = ["compile", "compile_source"]
 
 
 def compile_source(
@@ -54,9 +54,3 @@ def compile(  # noqa: A001 - the word users expect
     except DiagnosticError as error:
         error.add_note("\n" + render(error.diagnostics).rstrip())
         raise
-
-
-def net_names(source: Source) -> tuple[str | None, ...]:
-    """The nets of a file as `compile_source` takes them; None for one that stands alone."""
-    nets = resolve(parse(source)).nets
-    return (None,) if len(nets) < 2 else tuple(net.name or "net" for net in nets)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Program
 from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.passes.columns import MOST_COLUMNS, ColumnMap
 
-__all__ = ["MAX_NODES", "check_expansion"]
+__all__ = ["MAX_NODES", "check_columns", "check_expansion"]
 
 MAX_NODES = 250_000
 """Holds f(16), whose 65,535 convolutions are 212,992 nodes."""
@@ -41,6 +42,20 @@ def check_expansion(program: Program, limit: int = MAX_NODES) -> None:
     sizes = sizes_of(program)
     if sizes[program.entry].nodes > limit:
         raise DiagnosticError(refusal(program, sizes, limit))
+
+
+def check_columns(columns: ColumnMap) -> None:
+    """Raises DiagnosticError (F0308) where a net has more columns than code can hold."""
+    if columns.is_listed:
+        return
+    net = columns.program.net
+    message = f"`{net.label}` has {count(columns.count)} columns; the limit is {MOST_COLUMNS:,}"
+    ways_out = Help("leave out `drop_path(...)`, or close inner joins with `joined(...)`")
+    raise DiagnosticError(
+        Diagnostic(
+            "F0308", message, net.span, "code that draws columns lists them", helps=(ways_out,)
+        )
+    )
 
 
 def refusal(program: Program, sizes: list[Size], limit: int) -> Diagnostic:

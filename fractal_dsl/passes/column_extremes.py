@@ -7,13 +7,13 @@ fronts are built from the lowest level up and hold a handful of columns each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from fractal_dsl.ir.graph import Call, Join
+from fractal_dsl.ir.graph import Call, Join, Node
 from fractal_dsl.passes.column_contexts import Assignment, Context
 from fractal_dsl.passes.column_networks import Networks
-from fractal_dsl.passes.column_space import CallSpace, Expansion, Item, State, sort_key
+from fractal_dsl.passes.column_space import CallSpace, Item, State, sort_key
 
 __all__ = ["extreme_candidates"]
 
@@ -22,6 +22,9 @@ LONGEST_FRONT = 64
 
 Size: TypeAlias = tuple[int, int]
 """Depth and multiply-adds."""
+
+
+_Sizes: TypeAlias = dict[Item, Size]
 
 
 class _Column(NamedTuple):
@@ -75,6 +78,7 @@ class _Measure:
         self.space = space
         self.networks = networks
         self.everything = networks.selector.number(Context())
+        self.outside: dict[int, Size] = {}
 
     def column(
         self, state: State, branch: int, choice: tuple[int, int] | None, below: _Column
@@ -83,36 +87,58 @@ class _Measure:
         settled, _ = self.space.settle(state[0], level, branch)
         sizes = dict(below.sizes)
         for item in reversed(settled):
-            sizes[item] = self.size(item, branch, settled[item], sizes)
+            sizes[item] = self.size(item.graph, settled[item].nodes, branch, sizes)
         assignment = below.assignment if choice is None else (choice, *below.assignment)
         return _Column(tuple((item, sizes[item]) for item in sorted(state[0])), assignment)
 
-    def size(self, item: Item, branch: int, expansion: Expansion, sizes: dict[Item, Size]) -> Size:
-        graph = self.space.graphs[item.graph]
-        costs = self.networks.costs_of(item.graph)
+    def size(self, index: int, nodes: Iterable[int], branch: int | None, sizes: _Sizes) -> Size:
+        """Size of the live `nodes` of a graph; `branch` None keeps all inputs of its joins."""
+        graph, costs = self.space.graphs[index], self.networks.costs_of(index)
         depth: dict[int, int] = {}
         macs = 0
-        for at in expansion.nodes:
+        for at in nodes:
             node = graph.nodes[at]
             inputs = node.inputs
-            if isinstance(node, Join) and node.sampled:
-                inputs = tuple(
-                    operand.source for operand in node.operands
-                    if operand.branch in (None, min(branch, node.branches - 1))
-                )  # fmt: skip
+            if isinstance(node, Join) and node.sampled and branch is not None:
+                chosen = None, min(branch, node.branches - 1)
+                inputs = tuple(one.source for one in node.operands if one.branch in chosen)
             before = max((depth.get(ref.node, 0) for ref in inputs), default=0)
             layers, work = costs[at].convs, costs[at].macs
             if isinstance(node, Call):
-                one = self.called(node.callee, sizes)
-                layers, work = node.count * one[0], node.count * one[1]
-            depth[at] = before + layers
-            macs += work
+                layers, work = self.called(node.callee, sizes)
+            depth[at] = before + _copies(node) * layers
+            macs += _copies(node) * work
         return max((depth.get(one.source.node, 0) for one in graph.outputs), default=0), macs
 
-    def called(self, callee: int, sizes: dict[Item, Size]) -> Size:
+    def called(self, callee: int, sizes: _Sizes) -> Size:
+        """Size of a callee: of the recursion, on the way to its closures, or of neither."""
         for item in (Item(callee), Item(callee, whole=True)):
             if item in sizes:
                 return sizes[item]
-        inside = self.networks.selector.enter(self.everything, callee)
-        network = self.networks.of(callee, inside)
-        return network.depth, network.macs
+        if callee in self.outside:
+            return self.outside[callee]
+        if not self.space.closures[callee]:
+            inside = self.networks.selector.enter(self.everything, callee)
+            network = self.networks.of(callee, inside)
+            self.outside[callee] = network.depth, network.macs
+            return self.outside[callee]
+        inner = dict(sizes)
+        for at in self.ways(callee):
+            graph = self.space.graphs[at]
+            inner[Item(at)] = self.size(at, range(len(graph.nodes)), None, inner)
+        return inner[Item(callee)]
+
+    def ways(self, callee: int) -> list[int]:
+        """Graphs outside the recursion from `callee` on that lead to its closures."""
+        found, todo = set(), [callee]
+        while todo:
+            at = todo.pop()
+            is_way = self.space.edges.group(at) != self.space.group and self.space.closures[at]
+            if at not in found and is_way:
+                found.add(at)
+                todo.extend(self.space.edges.callees[at])
+        return sorted(found)
+
+
+def _copies(node: Node) -> int:
+    return node.count if isinstance(node, Call) else 1

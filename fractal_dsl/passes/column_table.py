@@ -50,9 +50,7 @@ class _Tables:
         start = self.number(entry, root)
         return ColumnTable(self.columns.count, start, self.enter, picks)
 
-    def visit(
-        self, at: int, contexts: Contexts, wanted: Live
-    ) -> list[tuple[int, Contexts, Live]]:
+    def visit(self, at: int, contexts: Contexts, wanted: Live) -> list[tuple[int, Contexts, Live]]:
         """Note what stays in one instance; what it calls, in which contexts, for what."""
         graph, here = self.program.graphs[at], self.number(at, contexts)
         needs = [

@@ -150,9 +150,8 @@ def _kept_elements(graph: Graph) -> Iterator[int]:
     for node in graph.nodes:
         readers.update(ref.node for ref in node.inputs)
     for node in graph.nodes:
-        if isinstance(node, Join):
-            yield node.shape.elements
-        elif isinstance(node, Apply) and not _costs_nothing(graph, node, readers):
+        free = isinstance(node, Apply) and _costs_nothing(graph, node, readers)
+        if isinstance(node, Apply | Join) and not free:
             yield node.shape.elements
 
 

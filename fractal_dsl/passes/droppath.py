@@ -91,7 +91,7 @@ def drop_points(program: Program) -> tuple[DropPoint, ...]:
                         numbers[at],
                         node.sampled,
                         tuple(one._replace(rate=_first(one.rate, local)) for one in inputs),
-                    )  # fmt: skip
+                    )
                 )
         left_open.append(_inputs(graph, graph.outputs, graph.branches, left_open))
     return tuple(found)

@@ -16,7 +16,7 @@ dropping T and dropping U is dropping T | U. Sets are bit masks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from fractal_dsl.ir.graph import Call, Graph, Input, Join
@@ -26,7 +26,7 @@ __all__ = ["MOST_TERMS", "OUTSIDE", "Chances", "Entangled", "JoinLaw", "Liveness
 
 OUTSIDE = -1
 # Terms of one expansion; a node on more interwoven ways than that is refused.
-MOST_TERMS = 1 << 16
+MOST_TERMS = 1 << 13
 
 Event: TypeAlias = dict[int, int]
 """Join (or OUTSIDE) -> bit mask of its inputs: live if one of them is kept in a live join."""

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import lark
 
-from fractal_dsl.resources import resource_dir
+from fractal_dsl.resources import keep, kept, resource_dir
 from fractal_dsl.source import Source, Span
 from fractal_dsl.syntax.builder import Builder
 from fractal_dsl.syntax.lexemes import KEYWORDS, MISTAKES, Lexeme
 
 __all__ = ["StatementParser", "lexemes_of"]
-
-_DIGEST_SIZE = 32
 
 
 class StatementParser:
@@ -108,10 +103,16 @@ class _Unused:
 @cache
 def _lark() -> lark.Lark:
     grammar = (resource_dir("grammars") / "fdl.lark").read_text("utf-8")
-    path = _cache_file(grammar)
-    if path is None:
-        return _build(grammar)
-    return _kept(path) or _keep(_build(grammar), path)
+    version = f"{lark.__version__} {sys.version_info[:2]} {Builder.__module__} {__name__} {grammar}"
+    name = f"fdl-{hashlib.sha256(version.encode()).hexdigest()[:20]}.tables"
+    tables = kept(name)
+    if tables is not None:
+        return lark.Lark.load(io.BytesIO(tables))
+    made = _build(grammar)
+    written = io.BytesIO()
+    made.save(written)
+    keep(name, written.getvalue())
+    return made
 
 
 def _build(grammar: str) -> lark.Lark:
@@ -125,41 +126,3 @@ def _build(grammar: str) -> lark.Lark:
         transformer=Builder(),
         postlex=_Unused(),
     )
-
-
-def _kept(path: Path) -> lark.Lark | None:
-    """The parser kept in that file; None if there is none, or not all of it."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    digest, tables = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
-    if hashlib.sha256(tables).digest() != digest:
-        return None
-    return lark.Lark.load(io.BytesIO(tables))
-
-
-def _keep(parser: lark.Lark, path: Path) -> lark.Lark:
-    """The same parser, written to that file if it can be: whole, or not at all."""
-    tables = io.BytesIO()
-    parser.save(tables)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):
-        unfinished.write_bytes(hashlib.sha256(tables.getvalue()).digest() + tables.getvalue())
-        unfinished.replace(path)
-    with suppress(OSError):
-        unfinished.unlink(missing_ok=True)
-    return parser
-
-
-def _cache_file(grammar: str) -> Path | None:
-    """Where the tables of this grammar, Lark and Python are kept, if anywhere."""
-    version = f"{lark.__version__} {sys.version_info[:2]} {Builder.__module__} {__name__} {grammar}"
-    name = f"fdl-{hashlib.sha256(version.encode()).hexdigest()[:20]}.tables"
-    try:
-        root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        folder = Path(root) / "fractalc"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    return folder / name if os.access(folder, os.W_OK) else None

@@ -52,7 +52,7 @@ def test_sixty_columns(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     text = printed(capsys, str(spec))
     assert "a power of ten: too many digits to print" in text
     assert "too many lengths or paths for a histogram" in text
-    assert "..." in text and "…" not in text
+    assert "\n    ...\n" in text and "…" not in text
     found = json.loads(printed(capsys, str(spec), "--json"))
     assert found["convs"] == 2**60 - 1 and found["paths"].startswith("10^(")
     assert found["paths_exact"] is False

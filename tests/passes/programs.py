@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from fractal_dsl.passes.pipeline import drop_unreached
 from tests.passes.sketch import Flow, Library, Sketch
 
 __all__ = ["programs", "wired_programs"]
+
+T = TypeVar("T")
 
 LARGE, SMALL = image(2, 8, 8), image(2, 4, 4)
 LAYERS = (
@@ -36,7 +39,7 @@ class Draft:
     plain: list[int] = field(default_factory=list)
     groups: int = 0
 
-    def pick(self, *choices):
+    def pick(self, *choices: T) -> T:
         return self.draw(st.sampled_from(choices))
 
     def number(self, least: int, most: int) -> int:

@@ -132,8 +132,15 @@ class Sketch:
         rule = label.partition("(")[0]
         self.library.graphs.append(
             Graph(
-                label, rule, tuple(self.nodes), flow.operands, flow.is_open, branches,
-                recursion, is_closure, equation,
-            )  # fmt: skip
+                label,
+                rule,
+                tuple(self.nodes),
+                flow.operands,
+                flow.is_open,
+                branches,
+                recursion,
+                is_closure,
+                equation,
+            )
         )
         return len(self.library.graphs) - 1

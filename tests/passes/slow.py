@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import product
 from math import prod
@@ -35,14 +35,14 @@ def tensor_sizes(flat: FlatProgram, node: FlatNode, which: str) -> int:
     return sum(prod(tensor.shape) for tensor in tensors)
 
 
-def dead_ends_removed(flat: FlatProgram) -> nx.MultiDiGraph:
+def dead_ends_removed(flat: FlatProgram) -> nx.MultiDiGraph[int]:
     """The flat DAG from the input to the output."""
     view = flat_networkx(flat)
     return view.subgraph(nx.ancestors(view, flat.output) | {flat.output})
 
 
 def longest(flat: FlatProgram, weigh: Callable[[FlatNode], int]) -> int:
-    view = nx.DiGraph(dead_ends_removed(flat))
+    view: nx.DiGraph[int] = nx.DiGraph(dead_ends_removed(flat))
     for _, at, data in view.edges(data=True):
         data["weight"] = weigh(flat.nodes[at])
     return nx.dag_longest_path_length(view, weight="weight")
@@ -69,15 +69,15 @@ def listed_lengths(flat: FlatProgram) -> Counter[int]:
     return Counter(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
 
 
-def fields(flat: FlatProgram) -> tuple[set[tuple[int, int]], set[tuple[int, int]], bool]:
+def fields(flat: FlatProgram) -> tuple[list[set[tuple[int, int]]], bool]:
     """(field, jump) of every path along height and width; whether one sees everything."""
     view = dead_ends_removed(flat)
-    found: dict[int, tuple[set[tuple[int, int]], set[tuple[int, int]], bool]] = {}
+    found: dict[int, tuple[list[set[tuple[int, int]]], bool]] = {}
     for at in nx.topological_sort(view):
         node = flat.nodes[at]
         incoming = [found[source] for source in node.inputs]
-        whole = any(one[2] for one in incoming)
-        axes = [set().union(*(one[axis] for one in incoming)) or {(1, 1)} for axis in (0, 1)]
+        whole = any(one[1] for one in incoming)
+        axes = [{pair for one in incoming for pair in one[0][axis]} or {(1, 1)} for axis in (0, 1)]
         if node.attributes is not None:
             shapes = [flat.nodes[source].shape for source in node.inputs]
             name = node.attributes.operator
@@ -91,7 +91,7 @@ def fields(flat: FlatProgram) -> tuple[set[tuple[int, int]], set[tuple[int, int]
                         axes, window.kernel, window.stride, window.dilation, strict=True
                     )
                 ]
-        found[at] = axes[0], axes[1], whole
+        found[at] = axes, whole
     return found[flat.output]
 
 
@@ -124,7 +124,7 @@ def plan_count(flat: FlatProgram) -> int:
 
 def join_outcomes(rates: list[float]) -> Iterator[tuple[float, tuple[bool, ...]]]:
     """Every set of inputs that local sampling may keep, with its probability."""
-    chances: Counter[tuple[bool, ...]] = Counter()
+    chances: dict[tuple[bool, ...], float] = defaultdict(float)
     for mask in product((True, False), repeat=len(rates)):
         chance = prod(1 - r if kept else r for kept, r in zip(mask, rates, strict=True))
         if any(mask):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import isclose
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.flatten import flatten, node_count
 from fractal_dsl.ir.graph import Call, Join, Program
 from fractal_dsl.passes import counts
 from fractal_dsl.passes.columns import ColumnMap, Context
 from fractal_dsl.passes.depth import depth, port_depths, weighted_depth
 from fractal_dsl.passes.droppath import drop_points, join_counts, join_offsets
-from fractal_dsl.passes.live import CONVS, MACS, LiveWork
+from fractal_dsl.passes.live import CONVS, MACS, Cost, LiveWork
 from fractal_dsl.passes.path_lengths import path_lengths
 from fractal_dsl.passes.paths import paths
 from fractal_dsl.passes.receptive_field import receptive_field
 from fractal_dsl.reference.plans import (
+    Plan,
     call_columns,
     column_count,
     column_plan,
@@ -40,7 +43,7 @@ many = settings(
 @given(st.one_of(programs(), wired_programs()))
 def test_counts(program: Program) -> None:
     flat = flatten(program)
-    applied = [node for node in flat.nodes if node.attributes is not None]
+    applied = [node.attributes for node in flat.nodes if node.attributes is not None]
     assert counts.convs(program) == sum(slow.layers(node) for node in flat.nodes)
     assert counts.macs(program) == sum(node_macs(flat, at) for at in range(len(flat.nodes)))
     for which, found in (
@@ -48,7 +51,7 @@ def test_counts(program: Program) -> None:
         ("buffers", counts.buffers(program)),
     ):
         assert found == sum(slow.tensor_sizes(flat, node, which) for node in flat.nodes)
-    kinds = Counter(node.attributes.operator for node in applied)
+    kinds = Counter(attributes.operator for attributes in applied)
     assert counts.operators(program) == kinds
     by_kind = {kind: counts.parameters(program, kind) for kind in kinds}
     assert sum(by_kind.values()) == counts.parameters(program)
@@ -82,7 +85,7 @@ def test_depth_and_paths(program: Program) -> None:
 @many
 @given(st.one_of(programs(), wired_programs()))
 def test_receptive_field(program: Program) -> None:
-    height, width, whole = slow.fields(flatten(program))
+    (height, width), whole = slow.fields(flatten(program))
     found = receptive_field(program)
     assert found is not None
     least = program.input.spatial if whole else (1, 1)
@@ -104,7 +107,9 @@ def test_drop_points(program: Program) -> None:
     for point in points:
         found[point.label, point.arity] += point.instances
         rates[tuple(one.rate for one in point.inputs)] += point.instances
-        written = tuple(tuple((w.level, w.branch, w.branches) for w in i.path) for i in point.inputs)
+        written = tuple(
+            tuple((w.level, w.branch, w.branches) for w in i.path) for i in point.inputs
+        )
         ways[written if point.sampled else ((),) * point.arity] += point.instances
     assert found == labels
     joins = [flat.nodes[at] for at in flat.joins]
@@ -119,7 +124,9 @@ def test_drop_points(program: Program) -> None:
     )
 
 
-def walk(program: Program, column: int) -> tuple[list[tuple[str, int]], dict[int, tuple[bool, ...]]]:
+def walk(
+    program: Program, column: int
+) -> tuple[list[tuple[str, int]], dict[int, tuple[bool, ...]]]:
     """Down the tree of calls: each flat join by its number, and what column `column` keeps."""
     columns = ColumnMap(program)
     counted = join_counts(program)
@@ -167,7 +174,7 @@ def test_columns(program: Program) -> None:
         assert report.depth == live_depth(flat, plan, live)
 
 
-def live_depth(flat, plan, live) -> int:
+def live_depth(flat: FlatProgram, plan: Plan, live: frozenset[int]) -> int:
     """Longest path through live nodes by edges that the plan keeps."""
     depths: dict[int, int] = {}
     for at in sorted(live):
@@ -197,10 +204,14 @@ def test_expected_live(program: Program) -> None:
     assume(slow.plan_count(flat) <= 1 << 11)
     assert program.sampling is not None
     live = LiveWork(program)
-    measures = (
-        (MACS, lambda at: node_macs(flat, at)),
-        (CONVS, lambda at: slow.layers(flat.nodes[at])),
-    )
+
+    def macs(at: int) -> int:
+        return node_macs(flat, at)
+
+    def layers(at: int) -> int:
+        return slow.layers(flat.nodes[at])
+
+    measures: tuple[tuple[Cost, Callable[[int], int]], ...] = ((MACS, macs), (CONVS, layers))
     for measure, cost in measures:
         total = sum(cost(at) for at in range(len(flat.nodes)))
         if total == 0:

@@ -7,14 +7,20 @@ from hypothesis import HealthCheck, given, settings
 
 from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.ir.flatten import flatten
-from fractal_dsl.ir.graph import Program, Recursion
+from fractal_dsl.ir.graph import Call, Join, Program, Recursion
 from fractal_dsl.ir.operators.elementwise import Sum
 from fractal_dsl.ir.operators.layers import Conv2d
 from fractal_dsl.ir.shapes import image
 from fractal_dsl.passes import columns as columns_module
 from fractal_dsl.passes.column_extremes import extreme_candidates
 from fractal_dsl.passes.column_space import CallSpace
-from fractal_dsl.passes.columns import ColumnMap, Context, column_report, columns
+from fractal_dsl.passes.columns import (
+    Assignment,
+    ColumnMap,
+    Context,
+    column_report,
+    columns,
+)
 from fractal_dsl.reference.plans import call_columns
 from tests.handmade import block_only, fractalnet
 from tests.passes.programs import programs
@@ -238,6 +244,7 @@ def test_a_join_out_of_global_sampling_keeps_everything() -> None:
     assert columns(program).count == 1
     assert column_report(program, 1).convs == 6
     join = program.net.nodes[-1]
+    assert isinstance(join, Join)
     mapped = ColumnMap(program)
     kept = mapped.kept(program.net, mapped.root(1), join.operands, join.branches, join.sampled)
     assert kept == (True, True, True)
@@ -246,10 +253,13 @@ def test_a_join_out_of_global_sampling_keeps_everything() -> None:
 def test_the_whole_net_keeps_everything_in_column_0() -> None:
     program = fractalnet(3, (8, 8))
     mapped = ColumnMap(program)
-    block = program.net.nodes[1].callee
-    inside = mapped.enter(mapped.root(0), block)
-    join = program.graphs[block].nodes[2]
-    kept = mapped.kept(program.graphs[block], inside, join.operands, join.branches)
+    call = program.net.nodes[1]
+    assert isinstance(call, Call)
+    block = program.graphs[call.callee]
+    inside = mapped.enter(mapped.root(0), call.callee)
+    join = block.nodes[2]
+    assert isinstance(join, Join)
+    kept = mapped.kept(block, inside, join.operands, join.branches)
     assert kept == (True,) * 3
     assert mapped.report(0).convs == 14
 
@@ -303,7 +313,7 @@ def test_extremes_are_those_of_the_list(program: Program) -> None:
             assert best == size(mapped, space, expected)
 
 
-def size(mapped: ColumnMap, space: CallSpace, assignment) -> tuple[int, int]:
+def size(mapped: ColumnMap, space: CallSpace, assignment: Assignment) -> tuple[int, int]:
     network = mapped._network(space, assignment)
     return network.depth, network.macs
 

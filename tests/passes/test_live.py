@@ -85,7 +85,7 @@ def test_a_ladder_is_exact_while_it_is_short_and_refused_when_long() -> None:
     expected = slow.local_work(flat, 0.2, lambda at: node_depth(flat.nodes[at])) / total
     found = expected_live_convs(ladder(6))
     assert found is not None and isclose(found, expected, abs_tol=1e-12)
-    assert expected_live_convs(ladder(2_000)) is None
+    assert expected_live_convs(ladder(300)) is None
 
 
 def test_written_rates_go_before_the_nets() -> None:
@@ -111,11 +111,11 @@ def test_both_measures_and_every_mixture() -> None:
     alone = expected_live_convs(with_sampling(program, 0.15, 1.0))
     assert alone is not None and isclose(alone, 1 / 3)
     some = replace(program, sampling=Sampling(0.15, 1.0, columns=(1, 3)))
-    assert expected_live_convs(some) == (1 / 7 + 4 / 7) / 2
+    found = expected_live_convs(some)
+    assert found is not None and isclose(found, (1 / 7 + 4 / 7) / 2)
     tied = replace(program, sampling=Sampling(0.15, 0.5, mode="simultaneous"))
-    whole = expected_live_convs(tied)
-    assert whole is not None and local[CONVS] is not None
-    assert isclose(whole, local[CONVS] + 1)
+    whole, alone = expected_live_convs(tied), local[CONVS]
+    assert whole is not None and alone is not None and isclose(whole, alone + 1)
 
 
 def test_a_net_without_work_has_no_share_of_it() -> None:

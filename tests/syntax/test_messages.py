@@ -222,3 +222,10 @@ def test_no_text(text: str, says: str) -> None:
 @pytest.mark.parametrize("text", ["a = b\t# é ⊕ 漢 🦊", 'a = "é漢🦊"', "a = b\r\n", "\ta\t=\tb"])
 def test_text(text: str) -> None:
     assert codes(text) == []
+
+
+def test_no_mend_is_offered_where_none_is_certain() -> None:
+    """The bracket should close before `return`, but an operand is missing there as well."""
+    (fault,) = faults("a = {\n b = (c +\n return b\n}")
+    assert fault.code == "F0102"
+    assert [way.edit for way in fault.helps] == [None]

@@ -162,7 +162,7 @@ def test_brackets_that_a_tree_made_by_hand_needs(made: tree.Expression, printed:
     assert print_expression(expression(printed)) == printed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.recursive(atoms(), larger, max_leaves=12))
 def test_any_tree_survives(made: tree.Expression) -> None:
     """Printed, parsed and printed again: the same tree but for brackets, and the same text."""

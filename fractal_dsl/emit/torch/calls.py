@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from fractal_dsl.emit.torch.context import Context
 from fractal_dsl.emit.torch.instances import kept_members
@@ -26,6 +27,15 @@ class Calls:
         self.context = context
         self.modules = modules
 
+    nests: Final = True
+
+    @property
+    def is_sampled(self) -> bool:
+        return self.context.is_sampled
+
+    def note(self, part: Part) -> str:
+        return self.context.note(part)
+
     def expression(self, part: Part, inputs: Sequence[Safe], live: Safe | None) -> Code:
         """An operation on its inputs; `live` is what an open call must give."""
         match part:
@@ -45,13 +55,13 @@ class Calls:
     def layer(self, part: Layer, own: Safe, value: Safe) -> Code:
         """A layer at work; a dense layer drops the ones of a [C, 1, 1]."""
         operator = operator_of(part.members[0]).attributes.operator
-        if operator == "linear" and facts_of(self.context.program, part.members[0])["image"]:
+        if operator == "linear" and facts_of(part.members[0])["image"]:
             return fill("{}({}.flatten(1))", own, value)
         return fill("{}({})", own, value)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
         node = operator_of(part.members[0])
-        facts = facts_of(self.context.program, part.members[0])
+        facts = facts_of(part.members[0])
         numbers = {}
         if isinstance(node.attributes, Scalar):
             numbers["value"] = literal(node.attributes.value)

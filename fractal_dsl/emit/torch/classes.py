@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from fractal_dsl.emit.torch.instances import Instance, Tapes, kept_members, walk
-from fractal_dsl.emit.torch.operators import ENTRIES
 from fractal_dsl.emit.torch.picks import Picks
 from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, Vector, divide
 from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Layer, Loop, Meet, Member, Open, Part
-from fractal_dsl.emit.torch.uses import operator_of
+from fractal_dsl.emit.torch.uses import numbers_of
 from fractal_dsl.ir.graph import Graph, Join
 
 __all__ = ["Class", "Classes", "Family"]
@@ -166,11 +165,7 @@ class Classes:
                 pass
 
     def operator_slots(self, at: int, number: int, member: Member) -> Iterator[Slot]:
-        node = operator_of(member)
-        graph = self.tapes.program.graphs[member.graph]
-        shapes = [graph.shape_of(ref) for ref in node.inputs]
-        numbers = ENTRIES[node.attributes.operator].numbers(node.attributes, shapes)
-        for role, value in numbers.items():
+        for role, value in numbers_of(member).items():
             yield Slot(Key(at, number, role), "size" if role in SIZES else role, value)
 
     def callee_slots(self, at: int, number: int, callee: Instance) -> Iterator[Slot]:

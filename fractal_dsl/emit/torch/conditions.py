@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Need, needs_of, runs
+from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need, Run, needs_of, runs
 from fractal_dsl.emit.torch.tape import Body, Each, Item, Meet, Open, Unpack
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, joined, literal
 
@@ -60,6 +60,8 @@ class Conditions:
     def live(self, bundle: int, row: Row) -> Code:
         """What lives of a bundle's operands, as its maker is told."""
         if bundle in self.unpacked:
+            if (run := self.run_of(self.unpacked[bundle])) is not None:
+                return fill("{}{}", row(run.join), self.slice(*run))
             tests = [self.test(self.need(value), row) for value in self.unpacked[bundle]]
             return fill("({},)" if len(tests) == 1 else "({})", commas(tests))
         goes = self.destination[bundle]
@@ -67,6 +69,16 @@ class Conditions:
             goes = self.destination[goes]
         join, at = goes
         return fill("{}{}", row(join), self.slice(join, at, at + 1))
+
+    def run_of(self, values: Sequence[int]) -> Run | None:
+        """The neighbouring items that are needed exactly as values are, if they are."""
+        needs = [self.need(value) for value in values]
+        first = next(iter(needs[0] or ()), None)
+        if first is None:
+            return None
+        join, start = first
+        wanted = [frozenset({Atom(join, start + at)}) for at in range(len(values))]
+        return Run(join, start, start + len(values)) if needs == wanted else None
 
     def joins_asked(self, bundles_only: Sequence[int]) -> set[int]:
         """Joins whose rows are asked for by anything but the one bundle that feeds them."""

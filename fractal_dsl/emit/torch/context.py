@@ -9,7 +9,6 @@ from typing import TypeAlias
 from fractal_dsl.emit.torch.classes import Classes, Family, each_number
 from fractal_dsl.emit.torch.instances import walk
 from fractal_dsl.emit.torch.naming import local_name
-from fractal_dsl.emit.torch.operators import ENTRIES
 from fractal_dsl.emit.torch.shapes import Symbols
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
@@ -25,7 +24,7 @@ from fractal_dsl.emit.torch.tape import (
 )
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import facts_of, operator_of
+from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
 from fractal_dsl.ir.graph import Call
 from fractal_dsl.ir.shapes import Shape
 
@@ -121,12 +120,8 @@ class Context:
 
     def operator(self, at: int, number: int, part: Layer, member: Member) -> Code:
         attributes = operator_of(member).attributes
-        graph = self.program.graphs[member.graph]
-        shapes = [graph.shape_of(ref) for ref in operator_of(member).inputs]
-        roles = ENTRIES[attributes.operator].numbers(attributes, shapes)
-        numbers = {role: self.number(Key(at, number, role)) for role in roles}
-        facts = facts_of(self.program, member)
-        return written(attributes, facts, numbers, inplace=part.inplace)
+        numbers = {role: self.number(Key(at, number, role)) for role in numbers_of(member)}
+        return written(attributes, facts_of(member), numbers, inplace=part.inplace)
 
     def call(self, at: int, number: int) -> Code:
         callee = self.first.callees[at, number]

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.conditions import Conditions
-from fractal_dsl.emit.torch.lines import Line, nest
-from fractal_dsl.emit.torch.loopvars import LoopVariable, variables
+from fractal_dsl.emit.torch.lines import Line
+from fractal_dsl.emit.torch.loopvars import variables
 from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need
-from fractal_dsl.emit.torch.registers import Registers, input_name
-from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Item, Layer, Loop, Meet, Open, Part, Unpack
+from fractal_dsl.emit.torch.registers import Registers
+from fractal_dsl.emit.torch.tape import (
+    Body,
+    Each,
+    Invoke,
+    Item,
+    Layer,
+    Loop,
+    Meet,
+    Open,
+    Part,
+    Unpack,
+)
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident
 from fractal_dsl.emit.torch.uses import inputs_of, outputs_of, uses_of
 
-__all__ = ["forward_lines", "input_name"]
+__all__ = ["Expressions", "forward_lines"]
 
 
 class Statement(NamedTuple):
@@ -24,30 +35,49 @@ class Statement(NamedTuple):
     line: Line
 
 
-def forward_lines(calls: Calls) -> list[Line]:
+class Expressions(Protocol):
+    """How one style writes its operations.
+
+    `nests` says whether calls may stand in the list of a join's operands, rather than each
+    on a line of its own.
+    """
+
+    @property
+    def is_sampled(self) -> bool: ...
+    @property
+    def nests(self) -> bool: ...
+    def note(self, part: Part) -> str: ...
+    def expression(self, part: Part, inputs: Sequence[Safe], live: Safe | None) -> Code: ...
+    def join(self, part: Meet, operands: Safe) -> Code: ...
+    def row(self, part: Meet) -> Code: ...
+    def outputs_note(self) -> str: ...
+
+
+def forward_lines(
+    calls: Expressions, body: Body, names: Registers, is_open: bool = False
+) -> list[Line]:
     """Statements of `forward`, from its arguments to what is returned."""
-    context = calls.context
-    names = Registers(context.body)
-    writer = _Writer(calls, context.body, names, context.graph.is_open)
+    writer = _Writer(calls, body, names, is_open)
     return [*writer.lines(), *writer.returned()]
 
 
 class _Writer:
     """Writes one body: the class's own, or that of a loop in it."""
 
-    def __init__(self, calls: Calls, body: Body, names: Registers, is_open: bool) -> None:
+    def __init__(self, calls: Expressions, body: Body, names: Registers, is_open: bool) -> None:
         self.calls = calls
         self.body = body
         self.names = names
         self.is_open = is_open
-        self.sampled = calls.context.is_sampled
+        self.sampled = calls.is_sampled
         self.conditions = Conditions(body, is_open)
         self.uses = uses_of(body)
         self.statements: list[Statement] = []
         self.inlined: dict[int, Code] = {}
         self.gathered: dict[int, int] = {}
+        self.meets = {part.result: part for part in body.operations if isinstance(part, Meet)}
         self.items: dict[int, tuple[Item, ...]] = {
-            part.result: part.items for part in body.operations if isinstance(part, Meet)
+            result: part.items for result, part in self.meets.items()
         }
         if is_open:
             self.items[OUTPUT] = body.outputs
@@ -59,13 +89,15 @@ class _Writer:
 
     def inlined_operations(self) -> dict[int, int]:
         """Operations, by position, that stand inside the join they feed, at its position."""
-        found: dict[int, int] = {}
+        found = {
+            at - 1: at for at, part in enumerate(self.body.operations) if isinstance(part, Unpack)
+        }
         ends = [(at, part.items) for at, part in enumerate(self.body.operations)
                 if isinstance(part, Meet)]  # fmt: skip
         if self.is_open:
             ends.append((len(self.body.operations), self.body.outputs))
         for end, items in ends:
-            if self.sampled and not (len(items) == 1 and items[0].spread):
+            if not self.calls.nests or (self.sampled and not self.is_direct(items)):
                 continue
             wanted, at = len(items) - 1, end - 1
             while at >= 0 and wanted >= 0 and isinstance(
@@ -74,9 +106,7 @@ class _Writer:
                 values = outputs_of(part)
                 if len(values) != 1 or len(self.uses[values[0]]) != 1:
                     break
-                wanted = next(
-                    (n for n in range(wanted, -1, -1) if items[n].value == values[0]), -1
-                )
+                wanted = next((n for n in range(wanted, -1, -1) if items[n].value == values[0]), -1)
                 if wanted < 0:
                     break
                 found[at] = end
@@ -85,7 +115,7 @@ class _Writer:
 
     def rows(self) -> dict[int, Code]:
         """Variables for what lives of each join, where that is asked for more than once."""
-        if not self.sampled:
+        if not self.sampled or not self.calls.nests:
             return {}
         gathered = [join for join, items in self.items.items() if not self.is_direct(items)]
         asked = self.conditions.joins_asked(gathered)
@@ -108,7 +138,7 @@ class _Writer:
         return self.calls.row(self.meet(join))
 
     def meet(self, join: int) -> Meet:
-        return next(p for p in self.body.operations if isinstance(p, Meet) and p.result == join)
+        return self.meets[join]
 
     # Statements ------------------------------------------------------------------
 
@@ -148,7 +178,7 @@ class _Writer:
             case Unpack():
                 self.unpack(part)
             case Meet():
-                self.assign(part, self.join(part))
+                self.meet_operands(part)
             case _:
                 text = self.expression(part)
                 if at in self.inline:
@@ -168,19 +198,21 @@ class _Writer:
         need = self.conditions.need(values[0])
         names = [self.names.give(value, is_list=isinstance(part, Open | Each)) for value in values]
         each = " each" if isinstance(part, Open | Each) else ""
-        note = self.calls.context.note(part)
+        note = self.calls.note(part)
         self.add(need, fill("{} = {}", commas(names), text), note and note + each)
 
     # Joins -----------------------------------------------------------------------
 
-    def join(self, part: Meet) -> Code:
-        if self.sampled and not self.is_direct(part.items):
-            self.flush(part.result, len(part.items))
-            operands: Safe = self.names.of_list(part.result)
-            self.names.drop_list(part.result)
-        else:
-            operands = self.display(part.items)
-        return self.calls.join(part, operands)
+    def meet_operands(self, part: Meet) -> None:
+        if not self.sampled or self.is_direct(part.items):
+            self.assign(part, self.calls.join(part, self.display(part.items)))
+            return
+        self.flush(part.result, len(part.items))
+        operands = self.names.of_list(part.result)
+        self.names.drop_list(part.result)
+        self.assign(part, self.calls.join(part, operands))
+        if not self.calls.nests:
+            self.add(self.conditions.need(part.result), fill("{}.clear()", operands))
 
     def display(self, items: Sequence[Item]) -> Code:
         """The operands as one list."""
@@ -205,7 +237,7 @@ class _Writer:
         if self.is_direct(self.items[join]) or not self.flush(join, uses[0].position):
             return False
         spread = self.items[join][uses[0].position].spread
-        self.gather(join, uses[0].position, text, self.calls.context.note(part), spread)
+        self.gather(join, uses[0].position, text, self.calls.note(part), spread)
         return True
 
     def flush(self, join: int, until: int) -> bool:
@@ -242,17 +274,19 @@ class _Writer:
     # Others ----------------------------------------------------------------------
 
     def unpack(self, part: Unpack) -> None:
-        source = self.names.of(part.source)
+        source = self.inlined[part.source]
         if not self.sampled:
             names = [self.names.give(value) for value in part.results]
             self.add(ALWAYS, fill("{} = {}", commas(names), source))
             return
-        self.add(self.conditions.need(part.source), fill("{} = iter({})", source, source))
+        rest = self.names.give(part.source, is_list=True)
+        self.add(self.conditions.need(part.source), fill("{} = iter({})", rest, source))
         for value in part.results:
             name = self.names.give(value)
-            self.add(self.conditions.need(value), fill("{} = next({})", name, source))
+            self.add(self.conditions.need(value), fill("{} = next({})", name, rest))
 
     def loop(self, part: Loop) -> None:
+        assert isinstance(self.calls, Calls)
         need = self.conditions.need(part.result)
         source = self.names.of(part.source)
         name = self.names.give(part.result)

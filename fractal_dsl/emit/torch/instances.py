@@ -90,11 +90,11 @@ class Tapes:
         match part:
             case Layer():
                 operator = operator_of(part.members[0]).attributes.operator
-                facts = tuple(facts_of(self.program, part.members[0]).items())
+                facts = tuple(facts_of(part.members[0]).items())
                 return ("layer", operator, facts, part.inplace)
             case Formula():
                 attributes = operator_of(part.members[0]).attributes
-                facts = tuple(facts_of(self.program, part.members[0]).items())
+                facts = tuple(facts_of(part.members[0]).items())
                 return ("formula", attributes, facts, len(part.inputs))
             case Invoke() | Open():
                 node = part.members[0].node

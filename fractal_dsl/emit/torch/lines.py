@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fractal_dsl.emit.torch.text import Code, Safe, comment, fill
+from fractal_dsl.emit.torch.text import Code, Safe, comment
 
 __all__ = ["Line", "laid_out", "nest"]
 
@@ -137,4 +137,3 @@ def _top_level(code: str, separator: str) -> list[str]:
         at += 1
     parts.append(code[start:])
     return parts
-

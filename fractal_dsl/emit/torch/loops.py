@@ -120,7 +120,9 @@ def _is_leaf(part: Part) -> bool:
 def _make_loop(body: Body, start: int, period: int, turns: int, fresh: Iterator[int]) -> None:
     parts = cast("list[Leaf]", body.operations[start : start + period * turns])
     number = next(fresh)
-    made = [_in_turns(parts[at::period], Turn(number, 0, turns, listed=True)) for at in range(period)]
+    made = [
+        _in_turns(parts[at::period], Turn(number, 0, turns, listed=True)) for at in range(period)
+    ]
     source, carried = inputs_of(parts[0])[0], next(fresh)
     for part in made:
         _replace_input(part, source, carried)

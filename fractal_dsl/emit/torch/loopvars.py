@@ -98,5 +98,3 @@ def paths_of(modules: Modules, part: Part) -> list[Path]:
         case _:
             pass
     return [path for path in paths if path.name not in modules.single]
-
-

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fractal_dsl.emit.torch.classes import Classes
+from fractal_dsl.emit.torch.flat import flat_view
 from fractal_dsl.emit.torch.instances import Tapes
-from fractal_dsl.emit.torch.modules import class_views
 from fractal_dsl.emit.torch.lines import Line, laid_out
+from fractal_dsl.emit.torch.modules import class_views
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.templates import render
-from fractal_dsl.emit.torch.text import Safe, comment, docstring, fill, literal
+from fractal_dsl.emit.torch.text import Code, Safe, comment, docstring, fill, literal
 from fractal_dsl.emit.torch.views import ClassView, PlanView
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Join, Program
@@ -36,8 +38,11 @@ def emit_module(
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
     picks = Picks(program, columns if sampled else None)
-    classes = Classes(Tapes(program, columns if sampled else None), picks)
-    views = class_views(classes)
+    table_ = columns if sampled else None
+    if style == "flat":
+        views = [flat_view(program, table_, picks)]
+    else:
+        views = class_views(Classes(Tapes(program, table_), picks))
     view = {
         "header": header(spec_name, spec_sha256, version),
         "doc": module_doc(program),
@@ -84,11 +89,9 @@ def plan_view(program: Program, picks: Picks) -> PlanView:
     )
 
 
-def imports(
-    views: Sequence[ClassView], sampled: bool, has_joins: bool
-) -> dict[str, list[Safe]]:
+def imports(views: Sequence[ClassView], sampled: bool, has_joins: bool) -> dict[str, list[Safe]]:
     """The import lines that the code needs."""
-    text = "\n".join(line for v in views for line in (*v.modules, *v.reach, *v.forward))
+    text = "\n".join(line for v in views for line in code_of(v))
     standard: list[Safe] = []
     if sampled:
         standard.append(fill("from collections.abc import Callable, Sequence"))
@@ -96,9 +99,12 @@ def imports(
         standard.append(fill("from functools import reduce"))
     if "compress(" in text:
         standard.append(fill("from itertools import compress"))
-    if "cast(" in text:
-        standard.append(fill("from typing import cast"))
+    typed = [word for word in ("Any", "cast") if re.search(rf"\b{word}\b", text)]
+    if typed:
+        standard.append(fill("from typing import {}", Code(", ".join(typed))))
     used = [fill("import torch")] if has_joins or "torch." in text else []
     return {"standard": standard, "imports": [*used, fill("from torch import Tensor, nn")]}
 
 
+def code_of(view: ClassView) -> list[Safe]:
+    return [*view.attributes, *view.modules, *view.reach, *view.forward]

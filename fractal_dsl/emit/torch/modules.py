@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.classes import Class, Classes, Family
 from fractal_dsl.emit.torch.context import Context
-from fractal_dsl.emit.torch.forward import forward_lines, input_name
+from fractal_dsl.emit.torch.forward import forward_lines
 from fractal_dsl.emit.torch.instances import walk
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.naming import Names, capitals
 from fractal_dsl.emit.torch.reach import reach_lines
+from fractal_dsl.emit.torch.registers import Registers, input_name
 from fractal_dsl.emit.torch.sizes import Argument, Key
 from fractal_dsl.emit.torch.tape import Layer
 from fractal_dsl.emit.torch.text import Code, Safe, commas, docstring, fill, ident, literal
-from fractal_dsl.emit.torch.views import ClassView
+from fractal_dsl.emit.torch.views import ClassView, net_attributes
 from fractal_dsl.ir.graph import Graph, HeadParameter
 
 __all__ = ["class_views"]
@@ -111,20 +112,17 @@ class _ClassWriter:
             modules=laid_out(self.modules.lines(), 2),
             reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
             head=laid_out([Line(self.head())], 1),
-            forward=laid_out(forward_lines(self.calls), 2),
+            forward=laid_out(self.forward(), 2),
         )
+
+    def forward(self) -> list[Line]:
+        body = self.context.body
+        return forward_lines(self.calls, body, Registers(body), self.graph.is_open)
 
     def attributes(self) -> list[Line]:
         lines = []
         if self.steered and self.is_entry:
-            sampling = self.classes.tapes.program.sampling
-            columns = self.classes.tapes.columns
-            assert sampling is not None and columns is not None
-            lines = [
-                fill("local_rate = {}", literal(sampling.local)),
-                fill("global_rate = {}", literal(sampling.mixture)),
-                fill("columns = {}", literal(columns.count)),
-            ]
+            lines = net_attributes(self.classes.tapes.program, self.classes.tapes.columns)
         for place, attribute in self.context.attributes.items():
             callee = self.context.first.callees[place]
             kind = "Part" if self.classes.tapes.steered[callee.graph] else "nn.Module"
@@ -163,9 +161,7 @@ class _ClassWriter:
         return fill("def forward({}) -> {}:", commas(given), result)
 
 
-def head_keys(
-    classes: Classes, family: Family, heads: Sequence[HeadParameter]
-) -> dict[Key, str]:
+def head_keys(classes: Classes, family: Family, heads: Sequence[HeadParameter]) -> dict[Key, str]:
     """The numbers that are arguments of the network, and their names."""
     names = Names(["plan_seed"])
     found: dict[Key, str] = {}

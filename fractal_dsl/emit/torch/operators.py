@@ -116,12 +116,8 @@ def both(*parts: Callable[[Any, Inputs], dict[str, Fact]]) -> Callable[..., dict
 
 
 ENTRIES: dict[str, Entry] = {
-    "conv2d": Entry(
-        conv2d, conv2d_facts, {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-    ),
-    "batch_norm": Entry(
-        batch_norm, both(kept("affine"), on_map), {"eps": 1e-5, "momentum": 0.1}
-    ),
+    "conv2d": Entry(conv2d, conv2d_facts, {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}),
+    "batch_norm": Entry(batch_norm, both(kept("affine"), on_map), {"eps": 1e-5, "momentum": 0.1}),
     "linear": Entry(linear, both(kept("bias"), on_map)),
     "max_pool": Entry(pool, kept("ceil"), {"padding": 0}),
     "avg_pool": Entry(pool, kept("ceil", "count_padding"), {"padding": 0}),

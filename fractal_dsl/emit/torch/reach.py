@@ -103,7 +103,9 @@ class _Reach:
     def row(self, join: int) -> Safe:
         if join == OUTPUT:
             return fill("live")
-        part = next(s.part for s in self.steps if isinstance(s.part, Meet) and s.part.result == join)
+        part = next(
+            s.part for s in self.steps if isinstance(s.part, Meet) and s.part.result == join
+        )
         assert isinstance(part, Meet)
         if join in self.once:
             return fill("draw({})", module(self.calls.modules, part.path))
@@ -238,5 +240,7 @@ class _Reach:
         if any(isinstance(part, Loop) for part in users):
             return variable.source
         kind = "Join" if isinstance(users[0], Meet) else "Part"
-        template: LiteralString = 'cast("list[Join]", {})' if kind == "Join" else 'cast("list[Part]", {})'
+        template: LiteralString = (
+            'cast("list[Join]", {})' if kind == "Join" else 'cast("list[Part]", {})'
+        )
         return fill(template, variable.source)

@@ -22,7 +22,7 @@ from fractal_dsl.emit.torch.tape import (
     Turn,
 )
 from fractal_dsl.ir.flatten import segment_of
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Input, Join, Program, Ref
 
 __all__ = ["record"]
 
@@ -85,7 +85,7 @@ class _Recorder:
             case Join():
                 items = tuple(Item(read(frame, ref)) for ref in node.inputs)
                 (result,) = self.fresh(1)
-                member = Member(frame.graph, at, node, frame.route)
+                member = self.member(frame, node)
                 frame.operations.append(Meet((member,), Path("join"), items, result))
                 frame.values.append((result,))
             case Call(inline=True):
@@ -95,8 +95,13 @@ class _Recorder:
             case _:
                 assert_never(node)
 
+    def member(self, frame: _Frame, node: Apply | Call | Join) -> Member:
+        graph = self.program.graphs[frame.graph]
+        shapes = tuple(graph.shape_of(ref) for ref in node.inputs)
+        return Member(frame.graph, len(frame.values), node, shapes, frame.route)
+
     def apply(self, frame: _Frame, node: Apply) -> tuple[int, ...]:
-        member = Member(frame.graph, len(frame.values), node, frame.route)
+        member = self.member(frame, node)
         inputs = tuple(read(frame, ref) for ref in node.inputs)
         (result,) = self.fresh(1)
         if ENTRIES[node.attributes.operator].formula:
@@ -107,7 +112,7 @@ class _Recorder:
         return (result,)
 
     def call(self, frame: _Frame, node: Call) -> tuple[int, ...]:
-        member = Member(frame.graph, len(frame.values), node, frame.route)
+        member = self.member(frame, node)
         inputs = tuple(read(frame, ref) for ref in node.inputs)
         path = path_of(node, frame.indices)
         if node.count > 1:
@@ -142,9 +147,7 @@ class _Recorder:
         indices = (*frame.indices, *segment_of(node).indices)
         route = (*frame.route, len(frame.values))
         if node.count == 1:
-            return _Frame(
-                node.callee, frame.operations, inputs, (*indices, node.first), route
-            )
+            return _Frame(node.callee, frame.operations, inputs, (*indices, node.first), route)
         turns = self.turns(node)
         return _Frame(node.callee, [], self.fresh(1), (*indices, turns), route, turns)
 

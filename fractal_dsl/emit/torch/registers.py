@@ -33,6 +33,7 @@ class Registers:
         inputs: Sequence[Code] | None = None,
         busy: frozenset[str] = frozenset(),
         declared: set[str] | None = None,
+        singles: Sequence[str] = SINGLE,
     ) -> None:
         self.body = body
         self.at = 0
@@ -40,6 +41,7 @@ class Registers:
         self.known: dict[int, Code] = dict(zip(body.inputs, given, strict=True))
         self.lists: dict[int, Code] = {}
         self.outer = busy
+        self.singles = singles
         self.declared = set() if declared is None else declared
         self.final = given[0] if len(body.outputs) == 1 else None
         self.last = self.last_reads({})
@@ -74,7 +76,7 @@ class Registers:
             self.known[value] = self.final
             return self.final
         busy = {name for v, name in self.known.items() if self.last.get(v, -1) > self.at}
-        chosen = self.free(BUNDLES if is_list else SINGLE, busy)
+        chosen = self.free(BUNDLES if is_list else self.singles, busy)
         self.known[value] = chosen
         return chosen
 

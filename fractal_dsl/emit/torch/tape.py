@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from fractal_dsl.ir.graph import Apply, Call, Join
+from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
     "Body",
@@ -53,11 +54,15 @@ class Path(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A node of a graph; `route` are the inline calls that lead there from the class's own."""
+    """A node of a graph, and the shapes that come into it.
+
+    `route` are the inline calls that lead there from the class's own graph.
+    """
 
     graph: int
     at: int
     node: Apply | Call | Join
+    shapes: tuple[Shape, ...]
     route: tuple[int, ...] = ()
 
 

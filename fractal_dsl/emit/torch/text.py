@@ -11,7 +11,7 @@ from typing import Final, LiteralString
 
 from fractal_dsl.diagnostics import InternalError
 
-__all__ = ["Code", "Safe", "comment", "commas", "docstring", "fill", "finalize", "ident", "literal"]
+__all__ = ["Code", "Safe", "commas", "comment", "docstring", "fill", "finalize", "ident", "literal"]
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,71}")
 

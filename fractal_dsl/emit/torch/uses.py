@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple, assert_never
 
-from fractal_dsl.emit.torch.operators import ENTRIES, Fact
+from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
@@ -19,9 +19,18 @@ from fractal_dsl.emit.torch.tape import (
     Part,
     Unpack,
 )
-from fractal_dsl.ir.graph import Apply, Program
+from fractal_dsl.ir.graph import Apply
 
-__all__ = ["Use", "facts_of", "inputs_of", "mark_inplace", "operator_of", "outputs_of", "uses_of"]
+__all__ = [
+    "Use",
+    "facts_of",
+    "inputs_of",
+    "mark_inplace",
+    "numbers_of",
+    "operator_of",
+    "outputs_of",
+    "uses_of",
+]
 
 
 class Use(NamedTuple):
@@ -71,12 +80,16 @@ def operator_of(member: Member) -> Apply:
     return member.node
 
 
-def facts_of(program: Program, member: Member) -> dict[str, Fact]:
+def facts_of(member: Member) -> dict[str, Fact]:
     """What decides how the operator is written; see `operators`."""
-    node = operator_of(member)
-    graph = program.graphs[member.graph]
-    shapes = [graph.shape_of(ref) for ref in node.inputs]
-    return ENTRIES[node.attributes.operator].facts(node.attributes, shapes)
+    attributes = operator_of(member).attributes
+    return ENTRIES[attributes.operator].facts(attributes, member.shapes)
+
+
+def numbers_of(member: Member) -> dict[str, Number]:
+    """The numbers of the operator, by role; see `operators`."""
+    attributes = operator_of(member).attributes
+    return ENTRIES[attributes.operator].numbers(attributes, member.shapes)
 
 
 def mark_inplace(body: Body) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fractal_dsl.emit.torch.text import Safe
+from fractal_dsl.emit.torch.text import Code, Safe, fill, literal
+from fractal_dsl.ir.columns import ColumnTable
+from fractal_dsl.ir.graph import Program
 
-__all__ = ["ClassView", "PlanView"]
+__all__ = ["ClassView", "PlanView", "net_attributes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +44,15 @@ class PlanView:
     pick_type: Safe
     has_groups: bool
     some_columns: Safe | None
+
+
+def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:
+    """What the network class says of its drop-path; nothing where there is none."""
+    sampling = program.sampling
+    if columns is None or sampling is None:
+        return []
+    return [
+        fill("local_rate = {}", literal(sampling.local)),
+        fill("global_rate = {}", literal(sampling.mixture)),
+        fill("columns = {}", literal(columns.count)),
+    ]

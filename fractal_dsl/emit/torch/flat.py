@@ -1,0 +1,315 @@
+"""The `flat` style: one class, every operation a line of its own, in data-flow order.
+
+Modules hang in the same nesting as in the `modules` style, from empty containers, so both have
+the same state-dict keys.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds
+from fractal_dsl.emit.torch.lines import Line, laid_out
+from fractal_dsl.emit.torch.modules import class_doc
+from fractal_dsl.emit.torch.naming import Names
+from fractal_dsl.emit.torch.operators import ENTRIES
+from fractal_dsl.emit.torch.picks import Pick, Picks
+from fractal_dsl.emit.torch.templates import written
+from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
+from fractal_dsl.emit.torch.views import ClassView
+from fractal_dsl.ir.columns import ColumnTable
+from fractal_dsl.ir.flat import FlatNode, FlatProgram
+from fractal_dsl.ir.flatten import flatten, segment_of
+from fractal_dsl.ir.graph import Apply, Call, HeadParameter, Join, Program
+
+__all__ = ["flat_view"]
+
+
+def flat_view(program: Program, columns: ColumnTable | None, picks: Picks) -> ClassView:
+    """The one class of a flat module; with `columns` its joins are steered by plans."""
+    return _FlatWriter(program, columns, picks).view()
+
+
+class _FlatWriter:
+    def __init__(self, program: Program, columns: ColumnTable | None, picks: Picks) -> None:
+        self.program = program
+        self.columns = columns
+        self.picks = picks
+        self.flat: FlatProgram = flatten(program)
+        self.nodes = self.flat.nodes
+        self.readers = Counter(source for node in self.nodes for source in node.inputs)
+        names = Names(["plan_seed"])
+        self.heads = {head: ident(names.free(head.name)) for head in program.head_parameters}
+        self.name = Names().free(program.name)
+        self.lines: list[tuple[object, Line]] = []
+        self.variables: dict[int, Code] = {}
+        self.free: list[Code] = []
+        self.begun: set[int] = set()
+
+    def view(self) -> ClassView:
+        net = self.program.net
+        sampled = self.columns is not None
+        return ClassView(
+            name=self.name,
+            base=fill("DropPath" if sampled else "nn.Module"),
+            doc=class_doc(net, net.doc or self.program.doc),
+            attributes=laid_out(self.attributes(), 1),
+            is_net=sampled,
+            signature=laid_out([Line(self.signature())], 1),
+            modules=laid_out(self.modules(), 2),
+            reach=laid_out(self.reach(), 2) if sampled else [],
+            head=laid_out([Line(self.head())], 1),
+            forward=laid_out(self.forward(), 2),
+        )
+
+    def attributes(self) -> list[Line]:
+        lines = []
+        sampling = self.program.sampling
+        if self.columns is not None and sampling is not None:
+            lines = [
+                fill("local_rate = {}", literal(sampling.local)),
+                fill("global_rate = {}", literal(sampling.mixture)),
+                fill("columns = {}", literal(self.columns.count)),
+            ]
+        tops = dict.fromkeys(n.key.split(".")[0] for n in self.nodes if self.is_module(n))
+        return [Line(line) for line in (*lines, *(fill("{}: Any", ident(t)) for t in tops))]
+
+    def signature(self) -> Code:
+        given = [fill("self")]
+        for head, name in self.heads.items():
+            given.append(fill("{}: int = {}", name, literal(head.value)))
+        if self.columns is not None:
+            given.append(fill("plan_seed: int = 0"))
+        return fill("def __init__({}) -> None:", commas(given))
+
+    def head(self) -> Code:
+        plan = ", plan: Plan | None = None" if self.columns is not None else ""
+        return Code(f"def forward(self, x: Tensor{plan}) -> Tensor:")
+
+    # Modules -----------------------------------------------------------------------
+
+    def is_module(self, node: FlatNode) -> bool:
+        return node.attributes is not None and not ENTRIES[node.attributes.operator].formula
+
+    def modules(self) -> Iterator[Line]:
+        """Containers before what they hold; joins, which hold no tensors, at the end."""
+        made: set[str] = set()
+        lists = {
+            key.rsplit(".", 1)[0]
+            for node in self.nodes
+            if self.is_module(node)
+            for key in prefixes(node.key)
+            if key.rsplit(".", 1)[-1].isdigit()
+        }
+        for at, node in enumerate(self.nodes):
+            if not self.is_module(node):
+                continue
+            for key in prefixes(node.key)[:-1]:
+                if key not in made:
+                    made.add(key)
+                    kind = fill("nn.ModuleList()" if key in lists else "nn.Module()")
+                    yield Line(placed(key, kind))
+            yield Line(placed(node.key, self.made(at, node)))
+        if self.columns is not None:
+            for number, picks in enumerate(self.join_picks()):
+                yield Line(self.join(number, picks))
+
+    def made(self, at: int, node: FlatNode) -> Code:
+        assert node.attributes is not None
+        shapes = [self.nodes[source].shape for source in node.inputs]
+        entry = ENTRIES[node.attributes.operator]
+        numbers: dict[str, Safe] = {
+            role: literal(value) for role, value in entry.numbers(node.attributes, shapes).items()
+        }
+        for head, name in self.heads.items():
+            if self.is_head(head, node):
+                numbers[head.attribute] = name
+        facts = entry.facts(node.attributes, shapes)
+        return written(node.attributes, facts, numbers, inplace=self.is_inplace(node))
+
+    def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
+        layer = self.program.net.nodes[head.node]
+        assert isinstance(layer, Apply)
+        return not node.calls and node.key == str(segment_of(layer))
+
+    def is_inplace(self, node: FlatNode) -> bool:
+        """Where nothing else reads what comes in, and its maker needs only its own input."""
+        (source,) = node.inputs[:1] or (0,)
+        before = self.nodes[source].attributes
+        fresh = before is not None and before.operator == "batch_norm"
+        return fresh and self.readers[source] == 1 and source != self.flat.output
+
+    def join(self, number: int, picks: tuple[Pick, ...] | None) -> Code:
+        node = self.nodes[self.flat.joins[number]]
+        given = [literal(len(node.operands))]
+        if picks != self.picks.common:
+            given.append(fill("picks={}", literal(picks)))
+        rates = tuple(operand.rate for operand in node.operands)
+        if any(rate is not None for rate in rates):
+            given.append(fill("rates={}", literal(rates)))
+        return fill("self.join_{} = Join({})", literal(number), commas(given))
+
+    def join_picks(self) -> list[tuple[Pick, ...] | None]:
+        """What each flat join keeps in every column, in the order of their numbers."""
+        assert self.columns is not None
+        found: list[tuple[Pick, ...] | None] = []
+        stack = [(self.program.entry, self.columns.start, 0, 0)]
+        while stack:
+            graph, context, position, copy = stack.pop()
+            nodes = self.program.graphs[graph].nodes
+            if position == len(nodes):
+                continue
+            node = nodes[position]
+            if isinstance(node, Call) and copy < node.count:
+                stack.append((graph, context, position, copy + 1))
+                inner = self.columns.enter[graph, context, position]
+                stack.append((node.callee, inner, 0, 0))
+                continue
+            if isinstance(node, Join):
+                kept = self.picks.of(graph, context, position) if node.sampled else None
+                found.append(kept)
+            stack.append((graph, context, position + 1, 0))
+        return found
+
+    # Plans ---------------------------------------------------------------------------
+
+    def reach(self) -> list[Line]:
+        """The joins, last first: each is drawn once all that may need it are."""
+        needs = FlatNeeds(self.flat)
+        joins = [needs.found[at] for at in self.flat.joins]
+        asked = {join for need in joins if need is not ALWAYS for join, _ in need}
+        lines = []
+        for number in reversed(range(len(self.flat.joins))):
+            need = needs.found[self.flat.joins[number]]
+            given = [fill("self.join_{}", literal(number))]
+            if need is not ALWAYS:
+                given.append(self.test(need, "kept_{}"))
+            drawn = fill("draw({})", commas(given))
+            name = fill("kept_{} = ", literal(number)) if number in asked else fill("")
+            lines.append(Line(Code(name + drawn)))
+        return lines
+
+    def test(self, need: frozenset[tuple[int, int]], row: str) -> Code:
+        """`plan[3][0] or any(plan[4][1:3])`"""
+        rows: dict[int, list[int]] = {}
+        for join, operand in sorted(need):
+            rows.setdefault(join, []).append(operand)
+        parts: list[Safe] = []
+        for join, operands in rows.items():
+            name = Code(row.format(join))
+            first, last = operands[0], operands[-1] + 1
+            if len(operands) == last - first > 1:
+                parts.append(fill("any({}[{}:{}])", name, literal(first), literal(last)))
+            else:
+                parts.extend(fill("{}[{}]", name, literal(one)) for one in operands)
+        return joined(" or ", parts)
+
+    # Forward -------------------------------------------------------------------------
+
+    def forward(self) -> list[Line]:
+        needs = FlatNeeds(self.flat).found if self.columns is not None else None
+        last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
+        last[self.flat.output] = len(self.nodes)
+        self.variables[0] = fill("x")
+        feeds: dict[int, list[tuple[int, int]]] = {}
+        for join in self.flat.joins:
+            for operand, source in enumerate(self.nodes[join].inputs):
+                feeds.setdefault(source, []).append((join, operand))
+        for at, node in enumerate(self.nodes):
+            need = ALWAYS if needs is None else needs[at]
+            if at > 0:
+                text = self.operation(at, node)
+                self.release(node, at, last)
+                self.variables[at] = self.new()
+                note = str(list(node.shape.sizes))
+                self.say(need, fill("{} = {}", self.variables[at], text), note)
+            if needs is not None:
+                for join, operand in feeds.get(at, ()):
+                    self.put(at, join, operand)
+        self.say(ALWAYS, fill("y: Tensor = {}", self.variables[self.flat.output]))
+        self.say(ALWAYS, fill("return y"))
+        return self.grouped()
+
+    def operation(self, at: int, node: FlatNode) -> Code:
+        values = [self.variables[source] for source in node.inputs]
+        if node.attributes is None:
+            if self.columns is None:
+                return fill("mean([{}])", commas(values))
+            assert node.join is not None
+            return fill("self.join_{}(ys_{})", literal(node.join), literal(node.join))
+        if not self.is_module(node):
+            shapes = [self.nodes[source].shape for source in node.inputs]
+            entry = ENTRIES[node.attributes.operator]
+            numbers = {
+                role: literal(value)
+                for role, value in entry.numbers(node.attributes, shapes).items()
+            }
+            facts = entry.facts(node.attributes, shapes)
+            return written(node.attributes, facts, numbers, inputs=values)
+        value = values[0]
+        if node.attributes.operator == "linear" and self.nodes[node.inputs[0]].shape.spatial:
+            value = fill("{}.flatten(1)", value)
+        return fill("{}({})", placed_at(node.key), value)
+
+    def put(self, at: int, join: int, operand: int) -> None:
+        """An operand into its join's list, if it lives."""
+        number = self.nodes[join].join
+        assert number is not None
+        need = frozenset({(number, operand)})
+        if join not in self.begun:
+            self.begun.add(join)
+            start = len(self.lines)
+            while start and self.lines[start - 1][0] == need:
+                start -= 1
+            begin = Line(fill("ys_{} = []", literal(number)))
+            self.lines.insert(start, (ALWAYS, begin))
+        self.say(need, fill("ys_{}.append({})", literal(number), self.variables[at]))
+
+    def say(self, need: object, code: Code, note: str = "") -> None:
+        self.lines.append((need, Line(code, note)))
+
+    def release(self, node: FlatNode, at: int, last: dict[int, int]) -> None:
+        """Variables of values read here last may be used again."""
+        for source in dict.fromkeys(node.inputs):
+            if last[source] == at:
+                self.free.append(self.variables[source])
+
+    def new(self) -> Code:
+        if self.free:
+            return self.free.pop()
+        return fill("x_{}", literal(len(set(self.variables.values()))))
+
+    def grouped(self) -> list[Line]:
+        made: list[Line] = []
+        current: object = ALWAYS
+        for need, line in self.lines:
+            if need is ALWAYS:
+                made.append(line)
+            else:
+                assert isinstance(need, frozenset)
+                if need != current:
+                    made.append(Line(fill("if {}:", self.test(need, "plan[{}]"))))
+                made.append(line._replace(depth=1))
+            current = need
+        return made
+
+
+def prefixes(key: str) -> list[str]:
+    """`a`, `a.0`, `a.0.b` of `a.0.b`."""
+    parts = key.split(".")
+    return [".".join(parts[: at + 1]) for at in range(len(parts))]
+
+
+def placed_at(key: str) -> Code:
+    """`self.block[0].conv` for `block.0.conv`."""
+    parts = (f"[{int(part)}]" if part.isdigit() else f".{ident(part)}" for part in key.split("."))
+    return Code("self" + "".join(parts))
+
+
+def placed(key: str, value: Safe) -> Code:
+    """The statement that puts a module in its place."""
+    around, _, part = key.rpartition(".")
+    if part.isdigit():
+        return fill("{}.append({})", placed_at(around), value)
+    return fill("{} = {}", placed_at(key), value)
