@@ -12,7 +12,7 @@ from fractal_dsl.version import VERSION
 
 if TYPE_CHECKING:
     from fractal_dsl.diagnostics import DiagnosticError
-    from fractal_dsl.driver import Compilation, compile  # noqa: A004 - the word users expect
+    from fractal_dsl.driver import Compilation, compile
 
 __version__ = VERSION
 

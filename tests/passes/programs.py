@@ -8,6 +8,7 @@ from typing import TypeVar
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from fractal_dsl.driver import compile
 from fractal_dsl.ir.flatten import node_count
 from fractal_dsl.ir.graph import Program, Recursion, Sampling
 from fractal_dsl.ir.operators.elementwise import Concat, Product, Relu, Sigmoid, Silu, Sum
@@ -17,8 +18,9 @@ from fractal_dsl.ir.shapes import Shape, image
 from fractal_dsl.ir.verify import verify
 from fractal_dsl.passes.pipeline import drop_unreached
 from tests.passes.sketch import Flow, Library, Sketch
+from tests.programs import fdl_programs
 
-__all__ = ["programs", "wired_programs"]
+__all__ = ["any_programs", "programs", "wired_programs"]
 
 T = TypeVar("T")
 
@@ -217,7 +219,7 @@ def wired_node(draft: Draft, sketch: Sketch, chosen: list[Flow]) -> Flow:
             return sketch.close(sketch.join(*chosen, rates=rates))
         return sketch.apply(Sum(), *chosen)
     callees = draft.plain
-    if callees and draft.pick(True, False):
+    if callees and draft.number(0, 1):
         return sketch.close(sketch.call(draft.pick(*callees), chosen[0]))
     return sketch.apply(draft.pick(*LAYERS), chosen[0])
 
@@ -233,3 +235,17 @@ def wired_programs(draw: st.DrawFn, most_nodes: int = 60) -> Program:
     assume(node_count(program) <= most_nodes)
     verify(program)
     return program
+
+
+@st.composite
+def written_programs(draw: st.DrawFn, most_nodes: int = 120) -> Program:
+    """What the compiler makes of random FDL."""
+    program = compile(draw(fdl_programs(sampling=True))).program
+    assume(node_count(program) <= most_nodes)
+    return program
+
+
+def any_programs(most_nodes: int = 120) -> st.SearchStrategy[Program]:
+    """Programs of every kind that this file draws."""
+    wired = wired_programs(min(60, most_nodes))
+    return st.one_of(programs(most_nodes), wired, written_programs(most_nodes))

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import product
 from math import prod
+from typing import Any
 
 import networkx as nx
 
@@ -65,7 +66,7 @@ def lengths(flat: FlatProgram) -> Counter[int]:
 def listed_lengths(flat: FlatProgram) -> Counter[int]:
     """The same by listing every path."""
     view = dead_ends_removed(flat)
-    ways = nx.all_simple_edge_paths(view, 0, flat.output)
+    ways: Any = nx.all_simple_edge_paths(view, 0, flat.output)
     return Counter(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
 
 
@@ -158,10 +159,10 @@ def local_work(flat: FlatProgram, local: float, cost: Callable[[int], int]) -> f
     return from_here(flat.output, frozenset({flat.output}))
 
 
-def join_labels(flat: FlatProgram) -> list[tuple[str, int]]:
-    """Who closes each flat join, and its arity, in order of their numbers."""
+def join_labels(flat: FlatProgram, net: str) -> list[tuple[str, int]]:
+    """Who closes each flat join, and its arity, in order of their numbers; `net` at the top."""
     joins = [flat.nodes[at] for at in flat.joins]
-    return [(node.calls[-1] if node.calls else "net", len(node.operands)) for node in joins]
+    return [(node.calls[-1] if node.calls else net, len(node.operands)) for node in joins]
 
 
 def reached(plan: Plan) -> dict[int, tuple[bool, ...]]:

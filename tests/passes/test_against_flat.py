@@ -7,7 +7,6 @@ from collections.abc import Callable
 from math import isclose
 
 from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.flatten import flatten, node_count
@@ -30,7 +29,7 @@ from fractal_dsl.reference.plans import (
     node_macs,
 )
 from tests.passes import slow
-from tests.passes.programs import programs, wired_programs
+from tests.passes.programs import any_programs
 
 many = settings(
     max_examples=60,
@@ -40,7 +39,7 @@ many = settings(
 
 
 @many
-@given(st.one_of(programs(), wired_programs()))
+@given(any_programs())
 def test_counts(program: Program) -> None:
     flat = flatten(program)
     applied = [node.attributes for node in flat.nodes if node.attributes is not None]
@@ -62,7 +61,7 @@ def test_counts(program: Program) -> None:
 
 
 @many
-@given(st.one_of(programs(), wired_programs()))
+@given(any_programs())
 def test_depth_and_paths(program: Program) -> None:
     flat = flatten(program)
     assert depth(program) == slow.longest(flat, slow.layers)
@@ -83,7 +82,7 @@ def test_depth_and_paths(program: Program) -> None:
 
 
 @many
-@given(st.one_of(programs(), wired_programs()))
+@given(any_programs())
 def test_receptive_field(program: Program) -> None:
     (height, width), whole = slow.fields(flatten(program))
     found = receptive_field(program)
@@ -96,11 +95,11 @@ def test_receptive_field(program: Program) -> None:
 
 
 @many
-@given(programs())
+@given(any_programs())
 def test_drop_points(program: Program) -> None:
     flat = flatten(program)
     points = drop_points(program)
-    labels = Counter(slow.join_labels(flat))
+    labels = Counter(slow.join_labels(flat, program.net.label))
     found: Counter[tuple[str, int]] = Counter()
     rates: Counter[tuple[float | None, ...]] = Counter()
     ways: Counter[tuple[object, ...]] = Counter()
@@ -152,7 +151,7 @@ def walk(
 
 
 @many
-@given(st.one_of(programs(most_nodes=80), wired_programs()))
+@given(any_programs(most_nodes=80))
 def test_columns(program: Program) -> None:
     flat = flatten(program)
     calls = range(len(flat.calls))
@@ -162,7 +161,7 @@ def test_columns(program: Program) -> None:
     for column in {1, 2, columns.count, columns.count + 1}:
         plan = column_plan(flat, column)
         labels, masks = walk(program, column)
-        assert labels == slow.join_labels(flat)
+        assert labels == slow.join_labels(flat, program.net.label)
         for number, mask in slow.reached(plan).items():
             assert masks[number] == mask
         live = live_nodes(flat, plan)
@@ -187,7 +186,7 @@ def live_depth(flat: FlatProgram, plan: Plan, live: frozenset[int]) -> int:
 
 
 @many
-@given(programs(most_nodes=80))
+@given(any_programs(most_nodes=80))
 def test_columns_of_each_call(program: Program) -> None:
     flat = flatten(program)
     found = {call.count for call in ColumnMap(program).columns.calls}
@@ -198,7 +197,7 @@ def test_columns_of_each_call(program: Program) -> None:
 
 
 @many
-@given(st.one_of(programs(most_nodes=60), wired_programs()))
+@given(any_programs(most_nodes=60))
 def test_expected_live(program: Program) -> None:
     flat = flatten(program)
     assume(slow.plan_count(flat) <= 1 << 11)

@@ -226,12 +226,12 @@ def test_the_report_and_the_facts_agree() -> None:
 def test_facts_are_computed_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def noted(name: str) -> int:
-        asked.append(name)
+    def noted(program: Program) -> int:
+        asked.append(program.name)
         return 1
 
     for name in facts(block_only(2)):
-        monkeypatch.setitem(report.FACTS, name, lambda program, name=name: noted(name))
+        monkeypatch.setitem(report.FACTS, name, noted)
     known: Facts = facts(block_only(2))
     assert "depth" in known and "nothing" not in known and len(known) == 10
-    assert known["depth"] == known["depth"] == 1 and asked == ["depth"]
+    assert known["depth"] == known["depth"] == 1 and asked == ["Net"]

@@ -38,7 +38,7 @@ class Family:
 
     body: Body
     classes: list[Class]
-    sizes: Sizes = Sizes((), (), {})
+    sizes: Sizes = field(default_factory=lambda: Sizes((), (), {}))
 
     @property
     def instances(self) -> list[tuple[Class, Instance]]:

@@ -183,6 +183,7 @@ class Context:
             case Loop():
                 while isinstance(part, Loop):
                     part = part.body.operations[-1]
+                assert not isinstance(part, Unpack)
                 members = part.stages[-1].members if isinstance(part, Each) else part.members[-1:]
             case Each():
                 members = part.stages[-1].members

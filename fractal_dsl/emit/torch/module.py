@@ -69,10 +69,11 @@ PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives, where not s
 
 def table(picks: tuple[Pick, ...]) -> Safe:
     """A table of columns; a long one that counts up or down is a range."""
-    if len(picks) > 8 and all(isinstance(pick, int) for pick in picks):
-        first, last = picks[0], picks[-1]
+    numbers = [pick for pick in picks if isinstance(pick, int)]
+    if len(numbers) == len(picks) > 8:
+        first, last = numbers[0], numbers[-1]
         for step in (-1, 1):
-            if picks == tuple(range(first, last + step, step)):
+            if numbers == list(range(first, last + step, step)):
                 return fill("range({}, {}, {})", *map(literal, (first, last + step, step)))
     return literal(picks)
 

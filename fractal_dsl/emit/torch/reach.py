@@ -240,7 +240,6 @@ class _Reach:
         if any(isinstance(part, Loop) for part in users):
             return variable.source
         kind = "Join" if isinstance(users[0], Meet) else "Part"
-        template: LiteralString = (
-            'cast("list[Join]", {})' if kind == "Join" else 'cast("list[Part]", {})'
-        )
-        return fill(template, variable.source)
+        if kind == "Join":
+            return fill('cast("list[Join]", {})', variable.source)
+        return fill('cast("list[Part]", {})', variable.source)

@@ -39,7 +39,7 @@ class Turn(NamedTuple):
 
     loop: int
     first: int
-    count: int
+    count: int  # type: ignore[assignment]
     listed: bool = False
 
 

@@ -88,13 +88,16 @@ def docstring(text: str, indent: int) -> Safe:
     lines: list[str] = []
     for line in text.splitlines():
         room = 88 - indent - (0 if lines else 3)
-        lines.extend(textwrap.wrap(visible(line.rstrip()), room, **WRAP) or [""])
+        lines.extend(wrapped(visible(line.rstrip()), room) or [""])
     kept = "\n".join(lines).strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     kept = re.sub(r'^"|(?<!\\)"$', '\\\\"', kept)
     return Safe(re.sub(r"\n(?!\n)", "\n" + " " * indent, kept))
 
 
-WRAP: Final = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
+def wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
 
 
 def finalize(value: object) -> Safe:

@@ -11,8 +11,8 @@ __all__ = ["markdown", "signature"]
 HEAD = """# Operators
 
 Made from the compiler's own table (`fractalc operators` prints it in a terminal). An argument may
-be given by place or by name. Sizes that are one number hold for height and width; `(h, w)` gives both.
-Windows round down, as torch does; `ceil = true` of a pool rounds up.
+be given by place or by name. A size that is one number holds for height and width; `(h, w)` gives
+both. Windows round down, as torch does; `ceil = true` of a pool rounds up.
 
 The prelude adds `conv(channels = channels, kernel_size = 3, stride = 1, padding = kernel_size // 2,
 dilation = 1, groups = 1, bias = false)`, which is convolution, batch norm and ReLU, and

@@ -1,0 +1,178 @@
+"""The last look at generated code, before anybody gets it: nothing but what we write.
+
+Text from a specification reaches the output as names of our making, literals, docstrings and
+comments. Should a mistake of ours ever let more through, it ends here: imports, kinds of
+statement, names and calls are compared with a list.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from fractal_dsl.diagnostics import InternalError
+
+__all__ = ["check_code"]
+
+IMPORTS: Final = {
+    "__future__": {"annotations"},
+    "collections.abc": {"Callable", "Sequence"},
+    "functools": {"reduce"},
+    "itertools": {"compress"},
+    "torch": {"Tensor", "nn"},
+    "typing": {"Any", "cast"},
+}
+
+BUILTINS: Final = frozenset(
+    """
+    False None True ValueError any bool enumerate float int isinstance iter len list next
+    range reversed str super tuple type zip
+    """.split()
+)
+
+DUNDERS: Final = frozenset({"__all__", "__future__", "__init__", "__str__"})
+
+TORCH: Final = frozenset(
+    """
+    torch.Generator torch.Generator().manual_seed torch.add torch.cat torch.div torch.double
+    torch.float32 torch.maximum torch.minimum torch.mul torch.promote_types torch.rand torch.sub
+    """.split()
+)
+
+LAYERS: Final = frozenset(
+    """
+    AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
+    Dropout2d ELU Flatten GELU Hardsigmoid Hardswish Identity LeakyReLU Linear MaxPool2d Mish
+    Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softplus Tanh
+    """.split()
+)
+
+PLAIN: Final = frozenset(
+    {
+        ast.Add, ast.AnnAssign, ast.Assign, ast.AugAssign, ast.BinOp, ast.BitOr, ast.BoolOp,
+        ast.ClassDef, ast.Compare, ast.Del, ast.Delete, ast.Dict, ast.Div, ast.Eq, ast.Expr,
+        ast.FloorDiv, ast.For, ast.FormattedValue, ast.GeneratorExp, ast.GtE, ast.If, ast.IfExp,
+        ast.In, ast.Is, ast.JoinedStr, ast.Lambda, ast.List, ast.ListComp, ast.Load, ast.Lt,
+        ast.LtE, ast.Module, ast.Mult, ast.Not, ast.NotEq, ast.Or, ast.Raise, ast.Return,
+        ast.Slice, ast.Starred, ast.Store, ast.Sub, ast.Subscript, ast.Tuple, ast.USub,
+        ast.UnaryOp, ast.arg, ast.arguments, ast.comprehension, ast.keyword,
+    }
+)  # fmt: skip
+
+TOP: Final = (ast.AnnAssign, ast.Assign, ast.ClassDef, ast.FunctionDef, ast.Import, ast.ImportFrom)
+IN_CLASS: Final = (ast.AnnAssign, ast.Assign, ast.FunctionDef)
+
+
+def check_code(text: str) -> None:
+    """Raise `InternalError`, naming the line, unless `text` is code such as we generate."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InternalError(f"the generated code is no Python: {error}") from error
+    for node, problem in _Checker(tree).problems():
+        line = getattr(node, "lineno", 0)
+        raise InternalError(f"line {line} of the generated code: {problem}")
+
+
+class _Checker:
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.names = set(BUILTINS)
+        self.checks: dict[type[ast.AST], Callable[[ast.AST], str | None]] = {
+            ast.Import: self.imported,
+            ast.ImportFrom: self.imported,
+            ast.Name: self.name,
+            ast.Attribute: self.attribute,
+            ast.Call: self.call,
+            ast.Constant: self.constant,
+            ast.FunctionDef: self.function,
+        }
+
+    def problems(self) -> Iterator[tuple[ast.AST, str]]:
+        nodes = list(ast.walk(self.tree))
+        for node in nodes:
+            self.define(node)
+        yield from self.layout()
+        for node in nodes:
+            check = self.checks.get(type(node))
+            if check is None:
+                if type(node) not in PLAIN:
+                    yield node, f"{type(node).__name__} does not belong here"
+            elif problem := check(node):
+                yield node, problem
+
+    def define(self, node: ast.AST) -> None:
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.arg(arg=name):
+                self.names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                self.names.add(name)
+            case ast.alias(name=name):
+                self.names.add(name)
+                self.checks[ast.alias] = lambda node: None
+
+    def layout(self) -> Iterator[tuple[ast.AST, str]]:
+        """Importing runs definitions and nothing else."""
+        for at, node in enumerate(self.tree.body):
+            if not isinstance(node, TOP) and not (at == 0 and is_text(node)):
+                yield node, "only definitions stand at the top"
+            if isinstance(node, ast.ClassDef):
+                for number, inner in enumerate(node.body):
+                    if not isinstance(inner, IN_CLASS) and not (number == 0 and is_text(inner)):
+                        yield inner, "only definitions stand in a class"
+                if node.decorator_list or node.keywords:
+                    yield node, "a class has neither decorators nor keywords"
+
+    def imported(self, node: ast.AST) -> str | None:
+        if isinstance(node, ast.Import):
+            fine = [(one.name, one.asname) for one in node.names] == [("torch", None)]
+        else:
+            assert isinstance(node, ast.ImportFrom)
+            known = IMPORTS.get(node.module or "", set())
+            fine = node.level == 0 and all(
+                one.name in known and one.asname is None for one in node.names
+            )
+        return None if fine else "an import that is not on the list"
+
+    def name(self, node: ast.AST) -> str | None:
+        assert isinstance(node, ast.Name)
+        if node.id.startswith("__") and node.id not in DUNDERS:
+            return f"the name {node.id!r}"
+        return None if node.id in self.names else f"{node.id!r} is nothing that we defined"
+
+    def attribute(self, node: ast.AST) -> str | None:
+        assert isinstance(node, ast.Attribute)
+        if node.attr.startswith("_") and node.attr != "__init__":
+            return f"the attribute {node.attr!r}"
+        if isinstance(node.value, ast.Name) and node.value.id == "nn":
+            return None if node.attr in LAYERS else f"nn.{node.attr} is not on the list"
+        if isinstance(node.value, ast.Name) and node.value.id == "torch":
+            fine = f"torch.{node.attr}" in TORCH
+            return None if fine else f"torch.{node.attr} is not on the list"
+        return None
+
+    def call(self, node: ast.AST) -> str | None:
+        """Calls go to names we defined, to attributes, and to modules in lists."""
+        assert isinstance(node, ast.Call)
+        if isinstance(node.func, ast.Name | ast.Attribute | ast.Subscript):
+            return None
+        return f"a call of {ast.unparse(node.func)}"
+
+    def constant(self, node: ast.AST) -> str | None:
+        assert isinstance(node, ast.Constant)
+        fine = node.value in (None, ...) or isinstance(node.value, bool | int | float | str)
+        return None if fine else f"the constant {node.value!r}"
+
+    def function(self, node: ast.AST) -> str | None:
+        assert isinstance(node, ast.FunctionDef)
+        if node.decorator_list:
+            return "a decorator"
+        if node.name.startswith("__") and node.name not in DUNDERS:
+            return f"a function {node.name!r}"
+        return None
+
+
+def is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a docstring."""
+    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
