@@ -7,7 +7,7 @@ import math
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import Final, LiteralString
+from typing import LiteralString
 
 from fractal_dsl.diagnostics import InternalError
 
