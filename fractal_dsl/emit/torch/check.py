@@ -27,7 +27,7 @@ IMPORTS: Final = {
 BUILTINS: Final = frozenset(
     """
     False None True ValueError any bool enumerate float int isinstance iter len list next
-    range reversed str super tuple type zip
+    range reversed str sum super tuple type zip
     """.split()
 )
 

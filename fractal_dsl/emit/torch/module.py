@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fractal_dsl.emit.torch.check import check_code
 from fractal_dsl.emit.torch.classes import Classes
 from fractal_dsl.emit.torch.flat import flat_view
 from fractal_dsl.emit.torch.instances import Tapes
@@ -33,7 +34,7 @@ def emit_module(
 
     `style` is "modules", a class for each rule level, or "flat", one class with everything
     in a row; both have the same state-dict keys. `columns` are needed where the program is
-    sampled (`passes.column_table`).
+    sampled (`passes.column_table`). What is returned has passed `check_code`.
     """
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
@@ -52,7 +53,9 @@ def emit_module(
         "classes": views,
         **imports(views, sampled, has_joins),
     }
-    return render("module.py.j2", view)
+    text = render("module.py.j2", view)
+    check_code(text)
+    return text
 
 
 def header(spec_name: str, spec_sha256: str, version: str) -> list[Safe]:
