@@ -31,7 +31,9 @@ def fold_bundles(body: Body, fresh: Iterator[int], signature: Signature) -> None
     item of that join; if not, they are unpacked into values of their own.
     """
     for part in list(body.operations):
-        if isinstance(part, Open) and not _fold(body, part, fresh, signature):
+        if not isinstance(part, Open) or uses_of(body)[part.result]:
+            continue  # in the body of a loop, what is folded came in so
+        if not _fold(body, part, fresh, signature):
             at = next(at for at, other in enumerate(body.operations) if other is part)
             body.operations.insert(at + 1, Unpack(part.result, part.ports))
 
