@@ -11,7 +11,7 @@ model: .venv/installed
 	$(BIN)/fractalc specs/fractal4.fdl -o model.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow"
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -35,7 +35,7 @@ def render(diagnostics: Sequence[Diagnostic], *, colour: bool = False, width: in
         rest = len(chosen) - MOST_SHOWN
         if rest > 0:
             parts.append(f"and {rest} more {severity.value}{'s' if rest > 1 else ''}")
-    return "".join(part + "\n" for part in "\n\n".join(parts).split("\n")) if parts else ""
+    return "\n\n".join(parts) + "\n" if parts else ""
 
 
 def message(diagnostic: Diagnostic, width: int, paint: Painter) -> Iterator[str]:
