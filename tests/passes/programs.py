@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from hypothesis import assume
+from hypothesis import assume, reject
 from hypothesis import strategies as st
 
+from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.driver import compile
 from fractal_dsl.ir.flatten import node_count
 from fractal_dsl.ir.graph import Program, Recursion, Sampling
@@ -240,7 +241,12 @@ def wired_programs(draw: st.DrawFn, most_nodes: int = 60) -> Program:
 @st.composite
 def written_programs(draw: st.DrawFn, most_nodes: int = 120) -> Program:
     """What the compiler makes of random FDL."""
-    program = compile(draw(fdl_programs(sampling=True))).program
+    try:
+        program = compile(draw(fdl_programs(sampling=True))).program
+    except DiagnosticError as refused:
+        if any(not one.is_limit for one in refused.diagnostics):
+            raise
+        reject()
     assume(node_count(program) <= most_nodes)
     return program
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fractal_dsl.ir.graph import Program
-from fractal_dsl.ir.operators.elementwise import Relu, Sum
-from fractal_dsl.ir.operators.layers import Conv2d, Linear
-from fractal_dsl.ir.operators.pooling import Flatten, GlobalAvgPool, MaxPool
+from fractal_dsl.ir.operators.elementwise import LeakyRelu, Relu, Silu, Sum
+from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, Linear
+from fractal_dsl.ir.operators.pooling import Flatten, GlobalAvgPool
 from fractal_dsl.ir.shapes import image, vector
 from fractal_dsl.passes import counts, report
 from fractal_dsl.passes.fold import Memo, Steps
@@ -150,14 +150,28 @@ def test_a_global_view_is_the_whole_input() -> None:
 def test_fields_of_different_strides_side_by_side() -> None:
     library = Library()
     sketch = Sketch(library, SHAPE)
-    fast = sketch.apply(Conv2d(2, 3, stride=4), sketch.start)
-    slow = sketch.apply(MaxPool(2), sketch.apply(Conv2d(2, 7, stride=2), sketch.start))
-    joined = sketch.close(sketch.join(fast, slow))
-    flow = sketch.apply(Conv2d(2, (3, 1)), joined)
+    wide = sketch.apply(Conv2d(2, 5, stride=2, padding=0), sketch.start)
+    fast = sketch.apply(Conv2d(2, 1, stride=4), sketch.start)
+    joined = sketch.close(sketch.join(wide, fast))
+    flow = sketch.apply(Conv2d(2, (5, 1)), joined)
     field = receptive_field(library.program(sketch.finish(flow, "net")))
     assert field is not None
-    # 1 + 6 + 2 then 2 * 4 more, against 1 + 2 then 2 * 4 more.
-    assert (field.height, field.width, field.jump) == (17, 9, (4, 4))
+    # Across, the wide one sees 5; upwards 5 + 4 * 2, and the fast one 1 + 4 * 4.
+    assert (field.height, field.width, field.jump) == (17, 5, (4, 4))
+
+
+def test_an_activation_runs_in_place_where_nothing_else_reads_its_input() -> None:
+    elements, found = SHAPE.elements, []
+    for activation in (Relu(), Silu(), LeakyRelu(0.1), LeakyRelu(-0.1)):
+        for is_read_twice in (False, True):
+            sketch = Sketch(Library(), SHAPE)
+            norm = sketch.apply(BatchNorm(), sketch.start)
+            flow = sketch.apply(activation, norm)
+            if is_read_twice:
+                flow = sketch.apply(Sum(), flow, norm)
+            program = sketch.library.program(sketch.finish(flow, "net"))
+            found.append(counts.activation_bytes(program) // (4 * elements))
+    assert found == [1, 3, 2, 3, 1, 3, 2, 3]
 
 
 def test_flatten_is_a_view() -> None:

@@ -44,7 +44,7 @@ FAULTY = """
 f(1)   = conv
 f(C+1) = (f(C) . f(C)) (+) conv
 block(channels) = f(C) >> each(max_pool(2))
-net on image[2, 8, 8] = block(4) >> (id + conv(4)) >> block(6) >> linear(3)
+net on image[2, 8, 8] = block(4) >> (id + conv(4)) >> block(6) >> flatten >> linear(3)
 param C = 3
 """
 

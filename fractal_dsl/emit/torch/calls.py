@@ -102,7 +102,7 @@ class Calls:
         """The modules of a stage of `each`, one for each operand."""
         name, (*before, base) = stage.path.name, stage.path.indices
         assert isinstance(base, int)
-        modules = element(self.modules, name, before)
+        modules = element(name, before, is_list=True)
         total = len(stage.members)
         if base == 0 and self.modules.length(name, before) == total:
             return modules
@@ -125,7 +125,11 @@ class Calls:
         if not found:
             return fill("for _ in range({}):", self.modules.counts[part.turns.loop])
         sources = [
-            fill('cast("list[Join]", {})', one.source) if is_join(one) else one.source
+            fill('cast("list[nn.ModuleList]", {})', one.source)
+            if one.holds_lists
+            else fill('cast("list[Join]", {})', one.source)
+            if is_join(one)
+            else one.source
             for one in found
         ]
         names = commas(one.name for one in found)

@@ -67,7 +67,7 @@ class Classes:
             graph = self.tapes.program.graphs[instance.graph]
             callees = self.callees(instance)
             numbers = tuple((place, cls.number) for place, cls in callees.items())
-            text = (graph.rule, graph.recursion, graph.equation, graph.doc)
+            text = (graph.rule, graph.recursion, place_of(graph), graph.doc)
             key = (self.tapes.form(instance.graph), text, numbers)
             if key not in known:
                 known[key] = Class(len(self.ordered), instance.graph, callees)
@@ -197,6 +197,13 @@ class Classes:
         yield Slot(Key(at, number, "picks"), "picks", picks)
         rates = self.picks.rates(member.graph, join.operands)
         yield Slot(Key(at, number, "rates"), "rates", rates)
+
+
+def place_of(graph: Graph) -> object:
+    """Which equation a graph comes from; numbers in its text do not count."""
+    if graph.span is None:
+        return graph.equation
+    return graph.span.source.name, graph.span.start, graph.span.end
 
 
 def offsets(body: Body) -> tuple[int, ...]:

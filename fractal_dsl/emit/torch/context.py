@@ -61,14 +61,19 @@ class Context:
         """A number as it is written in `__init__`: an argument, an attribute or a literal."""
         if key in self.heads:
             return ident(self.heads[key])
-        name = self.family.sizes.names.get(key)
-        if name is None:
+        derived = self.family.sizes.written.get(key)
+        if derived is None:
             return literal(self.values[key])
-        by_class = any(name == one.name for one in self.family.sizes.attributes)
-        return fill("self.{}", ident(name)) if by_class else ident(name)
+        by_class = any(derived.name == one.name for one in self.family.sizes.attributes)
+        name = fill("self.{}" if by_class else "{}", ident(derived.name))
+        if derived.factor == 1:
+            return name
+        if derived.factor > 1:
+            return fill("{} * {}", literal(derived.factor), name)
+        return fill("{} // {}", name, literal(-derived.factor))
 
     def is_literal(self, key: Key) -> bool:
-        return key not in self.heads and key not in self.family.sizes.names
+        return key not in self.heads and key not in self.family.sizes.written
 
     # Classes ---------------------------------------------------------------------
 
@@ -166,6 +171,9 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
+        for key, name in self.heads.items():
+            if key.operation == at:
+                return f"[{name}]"
         return self.symbols.shape([row[at] for row in self.shapes])
 
     @cached_property

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds
 from fractal_dsl.emit.torch.lines import Line, laid_out
-from fractal_dsl.emit.torch.modules import class_doc
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES
 from fractal_dsl.emit.torch.picks import Pick, Picks
@@ -53,7 +53,7 @@ class _FlatWriter:
         return ClassView(
             name=self.name,
             base=fill("DropPath" if sampled else "nn.Module"),
-            doc=class_doc(net, net.doc or self.program.doc),
+            doc=class_doc([net], net.doc or self.program.doc),
             attributes=laid_out(self.attributes(), 1),
             is_net=sampled,
             signature=laid_out([Line(self.signature())], 1),

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.conditions import Conditions
+from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.lines import Line
 from fractal_dsl.emit.torch.loopvars import variables
 from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need
@@ -75,6 +76,7 @@ class _Writer:
         self.statements: list[Statement] = []
         self.inlined: dict[int, Code] = {}
         self.gathered: dict[int, int] = {}
+        self.waiting: dict[int, Code] = {}
         self.meets = {part.result: part for part in body.operations if isinstance(part, Meet)}
         self.items: dict[int, tuple[Item, ...]] = {
             result: part.items for result, part in self.meets.items()
@@ -101,7 +103,7 @@ class _Writer:
                 continue
             wanted, at = len(items) - 1, end - 1
             while at >= 0 and wanted >= 0 and isinstance(
-                part := self.body.operations[at], Layer | Invoke | Open | Each
+                part := self.body.operations[at], Layer | Invoke | Open
             ):  # fmt: skip
                 values = outputs_of(part)
                 if len(values) != 1 or len(self.uses[values[0]]) != 1:
@@ -117,7 +119,12 @@ class _Writer:
         """Variables for what lives of each join, where that is asked for more than once."""
         if not self.sampled or not self.calls.nests:
             return {}
-        gathered = [join for join, items in self.items.items() if not self.is_direct(items)]
+        twice = {outputs_of(part)[0] for part in self.body.operations if self.asks_twice(part)}
+        gathered = [
+            join
+            for join, items in self.items.items()
+            if not self.is_direct(items) or items[0].value in twice
+        ]
         asked = self.conditions.joins_asked(gathered)
         meets = [part for part in self.body.operations if isinstance(part, Meet)]
         return {
@@ -129,6 +136,10 @@ class _Writer:
     def is_direct(self, items: Sequence[Item]) -> bool:
         """Whether a join takes one bundle just as it comes from its maker."""
         return len(items) == 1 and items[0].spread
+
+    def asks_twice(self, part: Part) -> bool:
+        """Whether the row of a bundle's join is read again, to pass over modules."""
+        return isinstance(part, Each) and any(len(kept_members(s)) > 1 for s in part.stages)
 
     def row(self, join: int) -> Safe:
         if join == OUTPUT:
@@ -180,6 +191,9 @@ class _Writer:
             case Meet():
                 self.meet_operands(part)
             case _:
+                if len(inputs_of(part)) > 1:
+                    for value in inputs_of(part):
+                        self.fetch(value)
                 text = self.expression(part)
                 if at in self.inline:
                     self.inlined[outputs_of(part)[0]] = text
@@ -187,7 +201,7 @@ class _Writer:
                     self.assign(part, text)
 
     def expression(self, part: Part) -> Code:
-        inputs = [self.names.of(value) for value in inputs_of(part)]
+        inputs = [self.read(value) for value in inputs_of(part)]
         live: Safe | None = None
         if self.sampled and isinstance(part, Open | Each):
             live = self.conditions.live(part.result, self.row)
@@ -205,7 +219,9 @@ class _Writer:
 
     def meet_operands(self, part: Meet) -> None:
         if not self.sampled or self.is_direct(part.items):
-            self.assign(part, self.calls.join(part, self.display(part.items)))
+            text = self.calls.join(part, self.display(part.items))
+            if not self.append(part, text):
+                self.assign(part, text)
             return
         self.flush(part.result, len(part.items))
         operands = self.names.of_list(part.result)
@@ -244,9 +260,9 @@ class _Writer:
         """Put into a list all items before `until` that are there; whether all were."""
         while (at := self.gathered.get(join, 0)) < until:
             item = self.items[join][at]
-            if not self.names.is_known(item.value):
+            if not self.names.is_known(item.value) and item.value not in self.waiting:
                 return False
-            self.gather(join, at, self.names.of(item.value), "", item.spread)
+            self.gather(join, at, self.read(item.value), "", item.spread)
         return True
 
     def gather(self, join: int, at: int, text: Safe, note: str, spread: bool) -> None:
@@ -281,9 +297,30 @@ class _Writer:
             return
         rest = self.names.give(part.source, is_list=True)
         self.add(self.conditions.need(part.source), fill("{} = iter({})", rest, source))
-        for value in part.results:
-            name = self.names.give(value)
-            self.add(self.conditions.need(value), fill("{} = next({})", name, rest))
+        self.names.keep(part.source, part.results)
+        self.waiting.update((value, rest) for value in part.results)
+
+    def read(self, value: int) -> Code:
+        """The variable of a value; an operand of a bundle that is read once needs none."""
+        rest = self.waiting.get(value)
+        if rest is not None and len(self.uses[value]) == 1 and self.is_next(value):
+            del self.waiting[value]
+            return fill("next({})", rest)
+        self.fetch(value)
+        return self.names.of(value)
+
+    def is_next(self, value: int) -> bool:
+        return value == next(v for v, name in self.waiting.items() if name == self.waiting[value])
+
+    def fetch(self, value: int) -> None:
+        """Take an operand of a bundle, and those before it, just before it is read."""
+        while value in self.waiting:
+            first, rest = next(
+                (v, name) for v, name in self.waiting.items() if name == self.waiting[value]
+            )
+            del self.waiting[first]
+            taken = fill("{} = next({})", self.names.give(first), rest)
+            self.add(self.conditions.need(first), taken)
 
     def loop(self, part: Loop) -> None:
         assert isinstance(self.calls, Calls)

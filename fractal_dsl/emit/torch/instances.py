@@ -80,7 +80,7 @@ class Tapes:
                 mark_inplace(inner)
                 fold_bundles(inner, fresh, self.signature)
                 fold_loops(inner, fresh, self.signature)
-                waiting.extend(p.body for p in inner.operations if isinstance(p, Loop))
+                waiting.extend(copied_bodies(inner))
             name_joins(body)
             self.bodies[graph] = body
         return self.bodies[graph]
@@ -151,6 +151,12 @@ class Tapes:
                 _Form(self).of(body),
             )
         return self.forms[graph]
+
+
+def copied_bodies(body: Body) -> list[Body]:
+    """The bodies of loops that the graph itself has; those folded here are done."""
+    loops = [part for part in body.operations if isinstance(part, Loop)]
+    return [loop.body for loop in loops if not loop.turns.listed]
 
 
 def name_joins(body: Body) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fractal_dsl.emit.torch.instances import walk
 from fractal_dsl.emit.torch.modules_of import Modules
@@ -25,33 +25,41 @@ from fractal_dsl.emit.torch.text import Code, Safe, fill, ident, literal
 __all__ = ["LoopVariable", "module", "variables"]
 
 
+LIST: Final = 'cast("nn.ModuleList", {})'
+
+
 class LoopVariable(NamedTuple):
     """A variable of a loop, the list it runs through, and the operations that use it."""
 
     name: Code
     source: Code
     users: tuple[Part, ...]
+    holds_lists: bool = False
 
 
 def module(modules: Modules, path: Path) -> Code:
     """How the module at `path` is written where it is used."""
     if path.name in modules.single:
         return fill("self.{}", ident(path.name))
-    return element(modules, path.name, path.indices)
+    return element(path.name, path.indices)
 
 
-def element(modules: Modules, name: str, indices: Sequence[Index]) -> Code:
-    """A module or a list of modules: what follows the last turn counts from its variable."""
+def element(name: str, indices: Sequence[Index], *, is_list: bool = False) -> Code:
+    """A module or a list of modules: what follows the last turn counts from its variable.
+
+    Lists in lists are told to be lists, which torch does not say.
+    """
     turns = [at for at, index in enumerate(indices) if isinstance(index, Turn)]
     if turns:
         text = variable(name, indices[: turns[-1] + 1])
         rest = indices[turns[-1] + 1 :]
     else:
         text, rest = fill("self.{}", ident(name)), indices
-    for index in rest:
+    for at, index in enumerate(rest):
         assert isinstance(index, int)
+        text = fill(LIST if at else "{}", text)
         text = fill("{}[{}]", text, literal(index))
-    return text
+    return fill(LIST, text) if is_list and rest else text
 
 
 def variable(name: str, indices: Sequence[Index]) -> Code:
@@ -73,10 +81,12 @@ def variables(modules: Modules, loop: Loop) -> list[LoopVariable]:
     for (name, indices), users in found.items():
         turn = indices[-1]
         assert isinstance(turn, Turn)
-        source = element(modules, name, indices[:-1])
+        source = element(name, indices[:-1], is_list=True)
         if turn.first or turn.count != modules.length(name, indices[:-1]):
             source = fill("{}[{}]", source, bounds(turn))
-        made.append(LoopVariable(variable(name, indices), source, tuple(users)))
+        lists = any(len(path.indices) > len(indices) for part in users
+                    for path in paths_of(modules, part) if path.name == name)  # fmt: skip
+        made.append(LoopVariable(variable(name, indices), source, tuple(users), lists))
     return made
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.classes import Class, Classes, Family
 from fractal_dsl.emit.torch.context import Context
+from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.forward import forward_lines
 from fractal_dsl.emit.torch.instances import walk
 from fractal_dsl.emit.torch.lines import Line, laid_out
@@ -16,7 +17,7 @@ from fractal_dsl.emit.torch.reach import reach_lines
 from fractal_dsl.emit.torch.registers import Registers, input_name
 from fractal_dsl.emit.torch.sizes import Argument, Key
 from fractal_dsl.emit.torch.tape import Layer
-from fractal_dsl.emit.torch.text import Code, Safe, commas, docstring, fill, ident, literal
+from fractal_dsl.emit.torch.text import Code, commas, fill, ident, literal
 from fractal_dsl.emit.torch.views import ClassView, net_attributes
 from fractal_dsl.ir.graph import Graph, HeadParameter
 
@@ -48,16 +49,9 @@ def class_names(classes: Classes) -> dict[int, Code]:
     return found
 
 
-def class_doc(graph: Graph, doc: str) -> Safe:
-    """The equation and where it stands; then the spec's own comment."""
-    place = f"    {file_name(graph)}:{graph.span.line}" if graph.span else ""
-    text = (graph.equation or graph.label) + place
-    return docstring(f"{text}\n\n{doc}" if doc.strip() else text, 4)
-
-
-def file_name(graph: Graph) -> str:
-    assert graph.span is not None
-    return graph.span.source.name.replace("\\", "/").rsplit("/", 1)[-1]
+def graphs_of(classes: Classes, cls: Class) -> list[Graph]:
+    found = dict.fromkeys(instance.graph for instance in cls.instances)
+    return [classes.tapes.program.graphs[graph] for graph in found]
 
 
 def heir(classes: Classes, family: Family, cls: Class, names: dict[int, Code]) -> ClassView:
@@ -69,11 +63,10 @@ def heir(classes: Classes, family: Family, cls: Class, names: dict[int, Code]) -
     known = {slot.key: slot.value for slot in classes.slots(cls.instances[0])}
     for one in family.sizes.attributes:
         lines.append(fill("{} = {}", ident(one.name), literal(known[one.key])))
-    graph = classes.graph(cls)
     return ClassView(
         name=names[cls.number],
         base=names[family.classes[0].number],
-        doc=class_doc(graph, graph.doc),
+        doc=class_doc(graphs_of(classes, cls), classes.graph(cls).doc),
         attributes=laid_out([Line(line) for line in dict.fromkeys(lines)], 1),
         methods=False,
         signature=[],
@@ -105,7 +98,7 @@ class _ClassWriter:
         return ClassView(
             name=self.name,
             base=fill("DropPath" if draws else "Part" if self.steered else "nn.Module"),
-            doc=class_doc(self.graph, doc),
+            doc=class_doc(graphs_of(self.classes, self.family.classes[0]), doc),
             attributes=laid_out(self.attributes(), 1),
             is_net=draws,
             signature=laid_out([Line(self.signature())], 1),

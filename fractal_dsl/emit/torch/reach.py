@@ -11,7 +11,7 @@ from fractal_dsl.emit.torch.instances import kept_members, walk
 from fractal_dsl.emit.torch.lines import Line, nest
 from fractal_dsl.emit.torch.loopvars import LoopVariable, module, variables
 from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Need
-from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Loop, Meet, Open, Part
+from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Loop, Meet, Open, Part, Turn
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident
 
 __all__ = ["reach_lines"]
@@ -96,7 +96,10 @@ class _Reach:
             readers = [other for other in self.steps if join in other.reads]
             whole = len(step.part.items) == 1 and step.part.items[0].spread
             alone = readers == [after] and after.need == step.need
-            if alone and whole and after.part.result not in self.conditions.unpacked:
+            if after.part.result in self.conditions.unpacked:
+                ports = self.conditions.unpacked[after.part.result]
+                whole = self.conditions.run_of(ports) == (join, 0, len(step.part.items))
+            if alone and whole:
                 found[join] = at
         return found
 
@@ -171,17 +174,22 @@ class _Reach:
             case Meet():
                 return self.draw(part)
             case Invoke():
-                return [Line(fill("{}.reach(draw)", module(self.calls.modules, part.path)))]
+                return [Line(fill("{}.reach(draw)", self.part(part)))]
             case Open():
                 live = self.conditions.live(part.result, self.row)
-                own = module(self.calls.modules, part.path)
-                return [Line(fill("{}.reach(draw, {})", own, live))]
+                return [Line(fill("{}.reach(draw, {})", self.part(part), live))]
             case Each():
                 return self.each(part)
             case Loop():
                 return self.loop(part)
             case _:
                 raise AssertionError(part)
+
+    def part(self, part: Invoke | Open) -> Code:
+        """A module that has joins; out of a list, torch has forgotten that it does."""
+        own = module(self.calls.modules, part.path)
+        is_element = part.path.indices and not isinstance(part.path.indices[-1], Turn)
+        return fill('cast("Part", {})', own) if is_element else own
 
     def draw(self, part: Meet) -> list[Line]:
         if part.result in self.once:
@@ -236,10 +244,8 @@ class _Reach:
 
     def source(self, variable: LoopVariable) -> Code:
         """A list with the type of its members, which torch forgets."""
-        users = [part for part in variable.users if self.takes_part(part)]
-        if any(isinstance(part, Loop) for part in users):
-            return variable.source
-        kind = "Join" if isinstance(users[0], Meet) else "Part"
-        if kind == "Join":
+        if variable.holds_lists:
+            return fill('cast("list[nn.ModuleList]", {})', variable.source)
+        if any(isinstance(part, Meet) for part in variable.users):
             return fill('cast("list[Join]", {})', variable.source)
         return fill('cast("list[Part]", {})', variable.source)

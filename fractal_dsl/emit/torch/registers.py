@@ -63,6 +63,10 @@ class Registers:
         self.at = at
         self.known = {v: name for v, name in self.known.items() if self.last.get(v, at) >= at}
 
+    def keep(self, value: int, until: Sequence[int]) -> None:
+        """Keep the name of `value` until all of other values are read last."""
+        self.last[value] = max(self.last.get(one, 0) for one in until)
+
     def of(self, value: int) -> Code:
         return self.known[value]
 

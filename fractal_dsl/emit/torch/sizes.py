@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["SIZES", "Argument", "Key", "Number", "Sizes", "Slot", "Vector", "divide"]
+__all__ = ["SIZES", "Argument", "Derived", "Key", "Number", "Sizes", "Slot", "Vector", "divide"]
 
 Number: TypeAlias = "int | float | str | tuple[object, ...] | None"
 Vector: TypeAlias = "tuple[Number, ...]"
@@ -41,17 +41,24 @@ class Argument(NamedTuple):
     key: Key
 
 
+class Derived(NamedTuple):
+    """How a number is written: by a name, times or (below 0) divided by a factor."""
+
+    name: str
+    factor: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """How the numbers of a family of classes are written.
 
-    `names` gives the argument or class attribute that holds a number; what it leaves out is
-    the same in all instances. `attributes` are the same in all instances of one class.
+    `written` gives the argument or class attribute that a number follows from; what it leaves
+    out is the same in all instances. `attributes` are the same in all instances of one class.
     """
 
     arguments: tuple[Argument, ...]
     attributes: tuple[Argument, ...]
-    names: Mapping[Key, str]
+    written: Mapping[Key, Derived]
 
 
 def divide(
@@ -65,6 +72,29 @@ def divide(
     `bounds` are widths that have names (`c_in`, `c_out`). While arguments are being found, a
     number may be absent from some instances.
     """
+    written: dict[Key, Derived] = {}
+    known: dict[str, Vector] = {}
+    made: list[tuple[bool, Argument]] = []
+    groups = varying(slots)
+    for kind, vector in sorted(groups, key=lambda group: not is_bound(group[0], group[1], bounds)):
+        keys = groups[kind, vector]
+        derived = derivation(vector, known) if kind == "size" else None
+        if derived is None or is_bound(kind, vector, bounds):
+            name = free(wanted_name(kind, vector, keys, bounds), known.keys())
+            derived = Derived(name)
+            known[name] = vector if kind == "size" else ()
+            made.append((is_by_class(vector, members), Argument(name, kind, keys[0])))
+        written.update((key, derived) for key in keys)
+    ordered = sorted(made, key=lambda one: rank(one[1].name))
+    return Sizes(
+        tuple(argument for by_class, argument in ordered if not by_class),
+        tuple(argument for by_class, argument in ordered if by_class),
+        written,
+    )
+
+
+def varying(slots: Sequence[Sequence[Slot]]) -> dict[tuple[str, Vector], list[Key]]:
+    """Numbers that are not the same everywhere; those that vary alike together."""
     rows = [{slot.key: slot.value for slot in row} for row in slots]
     kinds = {slot.key: slot.kind for row in slots for slot in row}
     groups: dict[tuple[str, Vector], list[Key]] = {}
@@ -72,20 +102,24 @@ def divide(
         vector = tuple(row.get(key, ABSENT) for row in rows)
         if len(set(vector) - {ABSENT}) > 1:
             groups.setdefault((kind, vector), []).append(key)
-    names: dict[Key, str] = {}
-    made: list[tuple[bool, Argument]] = []
-    used: set[str] = set()
-    for (kind, vector), keys in groups.items():
-        name = free(wanted_name(kind, vector, keys, bounds), used)
-        used.add(name)
-        names.update((key, name) for key in keys)
-        made.append((is_by_class(vector, members), Argument(name, kind, keys[0])))
-    ordered = sorted(made, key=lambda one: rank(one[1].name))
-    return Sizes(
-        tuple(argument for by_class, argument in ordered if not by_class),
-        tuple(argument for by_class, argument in ordered if by_class),
-        names,
-    )
+    return groups
+
+
+def is_bound(kind: str, vector: Vector, bounds: Mapping[str, Vector]) -> bool:
+    return kind == "size" and vector in bounds.values()
+
+
+def derivation(vector: Vector, known: Mapping[str, Vector]) -> Derived | None:
+    """A width that is a multiple or a part of another one in all instances."""
+    for name, base in sorted(known.items(), key=lambda one: one[0] != "c_out"):
+        pairs = list(zip(vector, base, strict=False))
+        if len(base) != len(vector) or not all(isinstance(n, int) for pair in pairs for n in pair):
+            continue
+        one, other = int(str(pairs[0][0])), int(str(pairs[0][1]))
+        factor = one // other if one >= other else -(other // one)
+        if all(b * factor == a if factor > 0 else a * -factor == b for a, b in pairs):  # type: ignore[operator]
+            return Derived(name, factor)
+    return None
 
 
 def wanted_name(
@@ -100,7 +134,7 @@ def wanted_name(
     return next((role for role in roles if role in ("channels", "features")), "channels")
 
 
-def free(name: str, used: set[str]) -> str:
+def free(name: str, used: Collection[str]) -> str:
     return name if name not in used else next(one for one in numbered(name) if one not in used)
 
 

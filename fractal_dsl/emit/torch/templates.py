@@ -87,6 +87,7 @@ def written(
     view |= facts
     view["inplace"] = inplace
     view["many"] = len(inputs) > MANY
+    view["pair"] = len(inputs) == 2
     if "ceil" in facts and view["stride"] == view["kernel_size"]:
         view["stride"] = None
     if "half" in facts:

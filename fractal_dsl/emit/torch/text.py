@@ -91,7 +91,9 @@ def docstring(text: str, indent: int) -> Safe:
         lines.extend(wrapped(visible(line.rstrip()), room) or [""])
     kept = "\n".join(lines).strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     kept = re.sub(r'^"|(?<!\\)"$', '\\\\"', kept)
-    return Safe(re.sub(r"\n(?!\n)", "\n" + " " * indent, kept))
+    pad = "\n" + " " * indent
+    several = "\n" in kept or indent + len(kept) + 6 > 88
+    return Safe(re.sub(r"\n(?!\n)", pad, kept) + (pad if several else ""))
 
 
 def wrapped(text: str, width: int) -> list[str]:
