@@ -31,6 +31,17 @@ RULES = (
     ("{f}(1) = {base}", "{f}(C+1) = ({f}(C) >> each({other}) >> {f}(C)) (+) {base}"),
 )
 
+DEEPEN = ("deepen(1) = conv", "deepen(C+1) = (deepen(C) . deepen(C)) (+) conv")
+
+OPEN_BODIES = ("conv (+) conv(channels, 1)", "(conv . conv) (+) conv", "deepen(2)", "deepen(3)")
+
+OPEN_TAILS = (
+    "",
+    " >> each(max_pool(3, stride = 1, padding = 1))",
+    " >> each(conv(channels, 1))",
+    " >> each(relu) >> each(batch_norm)",
+)
+
 
 @dataclass
 class Draft:
@@ -122,6 +133,17 @@ def rule(draft: Draft, name: str, width: int) -> None:
     draft.names.append((name, 1))
 
 
+def open_blocks(draft: Draft, width: int) -> str:
+    """A chain of blocks of growing widths, each of which leaves its join open for the next."""
+    if DEEPEN[0] not in draft.rules:
+        draft.rules += DEEPEN
+    name = f"stage{sum(rule.startswith('stage') for rule in draft.rules)}"
+    body, tail = draft.pick(*OPEN_BODIES), draft.pick(*OPEN_TAILS)
+    draft.rules.append(f"{name}(channels) = {body}{tail}")
+    widths = [draft.pick(2, 3, 4, 5, 8) for _ in range(draft.number(1, 3))]
+    return f"chain({name}(w) for w in {[*widths, width]})"
+
+
 @composite
 def fdl_programs(draw: DrawFn, *, sampling: bool | None = None) -> str:
     """The text of a whole file: rules, stages with pooling between, a dense head."""
@@ -134,10 +156,14 @@ def fdl_programs(draw: DrawFn, *, sampling: bool | None = None) -> str:
         base, other = leaf(draft, width), leaf(draft, width)
         draft.rules += [r.format(f="deep", base=f"conv >> {base}", other=other) for r in RULES[0]]
         stages.append(f"conv({width}, 3) >> deep(5)")
+    if draft.number(1, 4) == 1:
+        stages.append(open_blocks(draft, width))
     for _ in range(draft.number(1, 2)):
         draft.budget = 16
         body = same(draft, width, 3)
         pool = draft.pick("max_pool(2)", "avg_pool(2)", f"conv({width}, 3, stride = 2)", "id")
+        if draft.number(1, 6) == 1:
+            body = open_blocks(draft, width)
         stages.append(f"conv({width}, 3) >> {body} >> {pool}")
     head = draft.pick("linear(3)", "global_avg_pool >> linear(3)", "flatten >> linear(3)")
     if head == "linear(3)":

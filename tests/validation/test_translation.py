@@ -5,16 +5,13 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
 
 from fractal_dsl.driver import compile_source
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.reference.check import check
 from fractal_dsl.reference.mutate import mutations
 from fractal_dsl.source import Source
-from tests.programs import fdl_programs
-from tests.validation.translation import validate
+from tests.validation.translation import distinct_programs, validate
 
 CHUNKS = 10
 EACH = 50
@@ -24,20 +21,9 @@ EACH = 50
 def test_generated_code_agrees_with_the_interpreter(chunk: int) -> None:
     """500 programs in all: eval, train and gradients, both styles, in float64."""
 
-    @seed(chunk)
-    @settings(
-        max_examples=EACH,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
-    @given(fdl_programs(), st.integers(0, 10_000))
-    def agrees(text: str, number: int) -> None:
-        outcome = validate(text, number)
-        assert not outcome.faults, outcome.faults[0]
-
-    agrees()
+    for text, weights in distinct_programs(EACH, first_seed=1000 * chunk):
+        outcome = validate(text, weights)
+        assert not outcome.faults, f"{outcome.faults[0]}\n{text}"
 
 
 FAULTY = """

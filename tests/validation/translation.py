@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from random import Random
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as hypothesis_seed
+from hypothesis import strategies as st
 
 from fractal_dsl.driver import compile_source
 from fractal_dsl.ir.flat import FlatProgram
@@ -14,8 +20,11 @@ from fractal_dsl.passes.depth import depth
 from fractal_dsl.reference.check import check
 from fractal_dsl.reference.plans import local_plan
 from fractal_dsl.source import Source
+from tests.programs import fdl_programs
 
-__all__ = ["Outcome", "validate"]
+__all__ = ["Outcome", "distinct_programs", "validate"]
+
+BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,40 @@ class Outcome:
     widths: frozenset[int]
     faults: tuple[str, ...]
     tied: bool
+
+
+def distinct_programs(number: int, first_seed: int) -> Iterator[tuple[str, int]]:
+    """So many random programs, no two alike, each with a seed for its weights.
+
+    Hypothesis draws many programs again, to vary them; those are passed over.
+    """
+    known: set[str] = set()
+    for at in count(first_seed):
+        for text, weights in _batch(at):
+            if text not in known:
+                known.add(text)
+                yield text, weights
+            if len(known) == number:
+                return
+
+
+def _batch(at: int) -> list[tuple[str, int]]:
+    drawn: list[tuple[str, int]] = []
+
+    @hypothesis_seed(at)
+    @settings(
+        max_examples=BATCH,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(fdl_programs(), st.integers(0, 10_000))
+    def draw(text: str, weights: int) -> None:
+        drawn.append((text, weights))
+
+    draw()
+    return drawn
 
 
 def validate(text: str, seed: int) -> Outcome:

@@ -81,6 +81,8 @@ class _Run:
         parts = self.turn(number)
         if len(parts) < self.period or not all(map(_is_leaf, parts)):
             return None
+        if isinstance(parts[-1], Open):
+            return None  # what goes from turn to turn is a tensor
         if source is None:
             source = inputs_of(parts[0])[0]
         known = {source: -1}
