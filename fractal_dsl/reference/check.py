@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.reference.interpreter import interpret
@@ -106,14 +106,14 @@ def check(
     shape = (batch, *flat.nodes[flat.output].shape.sizes)
     upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
     tensors = {key: tensor.to(device) for key, tensor in tensors.items()}
-    module = copy.deepcopy(module).to(device, torch.float64).train(training)
-    module.load_state_dict(tensors)
     x, upstream = x.to(device), upstream.to(device)
     counter = TieCounter()
     torch.manual_seed(seed)
     expected = _reference(flat, tensors, x, upstream, training, plan, counter)
     torch.manual_seed(seed)
-    found = _generated(module, x, upstream, plan, full_plan(compiled or flat))
+    everything = full_plan(compiled or flat)
+    with _mode(module, training):
+        found = _generated(module, tensors, x, upstream, everything if plan is None else plan)
     return CheckReport(tuple(_compare(found, expected)), counter.ties)
 
 
@@ -137,16 +137,30 @@ def _reference(
     return _Side(ran.output, buffers | ran.buffers, gradients)
 
 
+@contextmanager
+def _mode(module: nn.Module, training: bool) -> Iterator[None]:
+    """Training or evaluation for a while; then every part as it was."""
+    before = [(part, part.training) for part in module.modules()]
+    module.train(training)
+    try:
+        yield
+    finally:
+        for part, was_training in before:
+            part.training = was_training
+
+
 def _generated(
-    module: nn.Module, x: Tensor, upstream: Tensor, plan: Plan | None, everything: Plan
+    module: nn.Module, tensors: Mapping[str, Tensor], x: Tensor, upstream: Tensor, plan: Plan
 ) -> _Side:
+    """What `module` gives with `tensors` in the place of its own."""
     x = x.clone().requires_grad_()
-    settings: dict[str, Any] = {}
-    if "plan" in inspect.signature(module.forward).parameters:
-        settings["plan"] = everything if plan is None else plan
-    output = module(x, **settings)
-    gradients = _gradients(output, upstream, {"input": x, **dict(module.named_parameters())})
-    return _Side(output, dict(module.named_buffers()), gradients)
+    names = {name for name, _ in module.named_parameters()}
+    state = {key: tensor.clone().requires_grad_(key in names) for key, tensor in tensors.items()}
+    takes_plan = "plan" in inspect.signature(module.forward).parameters
+    output = functional_call(module, state, (x,), {"plan": plan} if takes_plan else {})
+    leaves = {name: state[name] for name in names}
+    buffers = {key: tensor for key, tensor in state.items() if key not in names}
+    return _Side(output, buffers, _gradients(output, upstream, {"input": x, **leaves}))
 
 
 def _gradients(
