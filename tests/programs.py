@@ -7,6 +7,7 @@ series. Recursive rules take their width from the implicit `channels`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -128,7 +129,8 @@ def same(draft: Draft, width: int, depth: int) -> str:
 def rule(draft: Draft, name: str, width: int) -> None:
     """One recursive rule whose base and extra branch keep the width."""
     template = draft.draw(st.sampled_from(RULES))
-    base, other = same(draft, width, 1), same(draft, width, 1)
+    # A name may stand once in an equation; a template may use a part twice.
+    base, other = (re.sub(r" @\w+", "", same(draft, width, 1)) for _ in range(2))
     draft.rules.extend(line.format(f=name, base=base, other=other) for line in template)
     draft.names.append((name, 1))
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import networkx as nx
+from typing import TYPE_CHECKING, NamedTuple
 
 from fractal_dsl.ir.flat import Choice, FlatCall, FlatNode, FlatOperand, FlatProgram
 from fractal_dsl.ir.graph import (
@@ -21,6 +19,9 @@ from fractal_dsl.ir.graph import (
     Segment,
 )
 from fractal_dsl.ir.names import attribute_name
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["flat_networkx", "flatten", "node_count", "segment_of"]
 
@@ -52,6 +53,8 @@ def flat_networkx(flat: FlatProgram) -> nx.MultiDiGraph[int]:
 
     An edge's key is the input's position at its head.
     """
+    import networkx as nx  # most compilations do without, and start a third sooner
+
     view: nx.MultiDiGraph[int] = nx.MultiDiGraph()
     for at, node in enumerate(flat.nodes):
         view.add_node(at, node=node)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
-
-import networkx as nx
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.ir.operators import OPERATORS
@@ -172,18 +171,31 @@ def callees(definition: Definition, names: Names) -> set[Definition]:
 
 def recursion_groups(names: Names, prelude: Names) -> dict[str, str]:
     """For every rule that recurs, the name of its group: its first rule in file order."""
-    calls: nx.DiGraph[str] = nx.DiGraph()
+    calls: dict[str, set[str]] = {}
     for definition in names.values():
         home = prelude if definition.from_prelude else names
-        calls.add_edges_from((definition.name, c.name) for c in callees(definition, home))
+        calls[definition.name] = {callee.name for callee in callees(definition, home)}
     order = {name: at for at, name in enumerate(names)}
     groups: dict[str, str] = {}
-    for component in nx.strongly_connected_components(calls):
+    for component in strongly_connected(calls):
         lone = next(iter(component))
-        if len(component) > 1 or calls.has_edge(lone, lone):
+        if len(component) > 1 or lone in calls.get(lone, ()):
             first = min(component, key=lambda name: order.get(name, -1))
             groups.update(dict.fromkeys(component, first))
     return groups
+
+
+def strongly_connected(calls: Mapping[str, set[str]]) -> Iterable[set[str]]:
+    """Sets of names that call each other, directly or not; a name alone is one too."""
+    others = {name: called - {name} for name, called in calls.items()}
+    try:
+        return [{name} for name in TopologicalSorter(others).static_order()]
+    except CycleError:
+        # Only rules that call each other pay for this import, half as long as all the rest.
+        import networkx as nx
+
+        graph = nx.DiGraph((name, callee) for name in others for callee in others[name])
+        return nx.strongly_connected_components(graph)
 
 
 def implicit_names(

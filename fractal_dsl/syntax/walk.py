@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from fractal_dsl.syntax.tree import Node, Program
 
@@ -12,8 +13,8 @@ __all__ = ["children", "walk"]
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, in the order written."""
     found: list[Node] = []
-    for name in node.__slots__:  # what the node's own class adds to `span`
-        value = getattr(node, name)
+    for field in fields(node):
+        value = getattr(node, field.name)
         if isinstance(value, Node):
             found.append(value)
         elif isinstance(value, tuple):

@@ -18,6 +18,7 @@ from fractal_dsl.reference.plans import column_plan, full_plan, live_nodes, loca
 from fractal_dsl.reference.tensors import buffer_tensors, parameter_tensors, random_tensors
 from tests.handmade import block_only, fractalnet
 from tests.ir import samples
+from tests.pytorchcv import fractalnet_cifar10
 from tests.reference.modules import Net
 
 
@@ -137,32 +138,10 @@ def test_identity_and_each() -> None:
     assert isinstance(flat.nodes[4].attributes, Relu)
 
 
-def pytorchcv_name(key: str, columns: int) -> str:
-    """Where pytorchcv keeps the tensor that we call `key`.
-
-    It numbers steps of the deepest column; f(n)'s own conv spans 2^(n-1) of them and is
-    `subblock` n of the step it ends on. `f_2` starts where `f_1` ends.
-    """
-    if key.startswith("linear"):
-        return key.replace("linear", "output")
-    block, *parts = key.removeprefix("block.").split(".")
-    turns = [part for part in parts if part in ("f_1", "f_2")]
-    level = columns - len(turns)
-    step = 2 ** (level - 1)
-    step += sum(2 ** (columns - 2 - at) for at, part in enumerate(turns) if part == "f_2")
-    layer = {"conv2d": "conv", "batch_norm": "bn"}[parts[-2]]
-    unit = f"features.unit{int(block) + 1}.block.blocks"
-    return f"{unit}.block{step}.subblock{level}.{layer}.{parts[-1]}"
-
-
 def test_pytorchcv_s_fractalnet_computes_the_same() -> None:
-    models = pytest.importorskip("pytorchcv.models.fractalnet_cifar")
     flat = flatten(fractalnet(3))
     tensors = random_tensors(flat, seeded(4), torch.float32)
-    peer = models.fractalnet_cifar10().eval()
-    names = {pytorchcv_name(key, 3): key for key in tensors}
-    assert names.keys() == peer.state_dict().keys()
-    peer.load_state_dict({name: tensors[key] for name, key in names.items()})
+    peer = fractalnet_cifar10(tensors).eval()
     x = image_of(flat, 2, torch.float32)
     with torch.no_grad():
         found = interpret(flat, tensors, x).output

