@@ -26,7 +26,7 @@ RESERVED = frozenset(
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
 
     anytime column_plan columns extract_column full_plan generator global_rate joins live
-    load_plan_state local_rate number number_joins plan plan_seed plan_state reach
+    load_plan_state local_rate make_plan number number_joins plan plan_seed plan_state reach
     recalibrate_batch_norm sample_plan self steer
     """.split()
 )
@@ -42,7 +42,7 @@ def attribute_name(segment: str) -> str:
     name = ESCAPED.sub("_u005f_", segment)
     name = "".join(char if char.isascii() else f"_u{ord(char):04x}_" for char in name)
     stem = name.rstrip("_")
-    if stem in RESERVED or keyword.iskeyword(stem) or JOIN.fullmatch(stem):
+    if RESERVED & {name, stem} or keyword.iskeyword(stem) or JOIN.fullmatch(stem):
         name += "_"
     if name.startswith(("_", "u005f", "u0075")):
         name = f"u{ord(name[0]):04x}{name[1:]}"

@@ -162,17 +162,20 @@ def _join(program: Program, graph: Graph, operands: tuple[Operand, ...], branche
     if sorted(numbers) != numbers or sorted(set(numbers)) != list(range(branches)):
         yield f"branches {numbers} do not count 0 to {branches - 1} in order"
     for number, operand in enumerate(operands):
-        if problem := _bad_origin(program, graph, operand):
+        alone = operand.branch is not None and numbers.count(operand.branch) == 1
+        if problem := _bad_origin(program, graph, operand, alone):
             yield f"operand {number} {problem}"
         if operand.branch is None and operand.origin is None and operand.rate is None:
             yield f"operand {number} has neither a branch, nor an origin, nor a rate of its own"
 
 
-def _bad_origin(program: Program, graph: Graph, operand: Operand) -> str | None:
+def _bad_origin(program: Program, graph: Graph, operand: Operand, alone: bool) -> str | None:
+    """What is wrong with an operand's origin; one `alone` in its branch may be any value, such
+    as the operand of another join that `each(id (+) g)` was handed."""
     source, origin = operand.source, operand.origin
     direct = Origin(*source) if _is_open(program, graph, source.node) else None
     if origin is None:
-        return f"hides that it comes from open call {source.node}" if direct else None
+        return f"hides that it comes from open call {source.node}" if direct and not alone else None
     if not _is_open(program, graph, origin.node):
         return f"comes from node {origin.node}, which is no open call"
     if not 0 <= origin.port < len(graph.nodes[origin.node].shapes):

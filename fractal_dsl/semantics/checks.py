@@ -14,6 +14,7 @@ from fractal_dsl.semantics.definitions import (
     names_read,
 )
 from fractal_dsl.semantics.facts import FACTS
+from fractal_dsl.semantics.naming import COMBINATORS
 from fractal_dsl.semantics.suggest import did_you_mean
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
@@ -69,8 +70,20 @@ def duplicates(program: tree.Program) -> Iterator[Diagnostic]:
                 yield twice(statement.name, statement.name_span, first)
             seen.setdefault(f"net {statement.name}", statement.name_span)
     for name, equation in rules.items():
-        if name in seen:
+        if name in COMBINATORS:
+            yield word_taken(name, equation.head)
+        elif name in seen:
             yield twice(name, equation.head, seen[name])
+
+
+def word_taken(name: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "F0209",
+        f"`{name}` is a word of the language",
+        span,
+        "no rule can have this name",
+        helps=(Help(f"call it something else, such as `my_{name}`"),),
+    )
 
 
 def twice(name: str, span: Span, first: Span) -> Diagnostic:

@@ -67,7 +67,7 @@ IN_CLASS: Final = (ast.AnnAssign, ast.Assign, ast.FunctionDef)
 def check_code(text: str) -> None:
     """Raise `InternalError`, naming the line, unless `text` is code such as we generate."""
     try:
-        tree = ast.parse(text)
+        tree = ast.parse(text.encode())  # as bytes: a file may name its own encoding
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InternalError(f"the generated code is no Python: {error}") from error
     for node, problem in _Checker(tree).problems():

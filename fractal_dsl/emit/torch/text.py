@@ -79,8 +79,12 @@ def visible(text: str) -> str:
 
 
 def comment(text: str) -> Safe:
-    """`text` for the inside of a comment: one line, nothing unprintable."""
-    return Safe(visible(" ".join(text.split())))
+    """`text` for the inside of a comment: one line, nothing unprintable, no word to Python.
+
+    In a file's first two lines `coding:` would name the encoding that all the rest is read in.
+    """
+    line = visible(" ".join(text.split()))
+    return Safe(re.sub(r"(?<=coding)(?=[:=])", " ", line))
 
 
 def docstring(text: str, indent: int) -> Safe:

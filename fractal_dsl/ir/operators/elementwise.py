@@ -179,6 +179,14 @@ def number_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
     return inputs[0]
 
 
+def gelu_shape(attributes: Gelu, inputs: Sequence[Shape]) -> Shape:
+    if attributes.approximate not in ("none", "tanh"):
+        raise ShapeError(
+            f"`gelu` has no approximation {attributes.approximate!r}", 'write "none" or "tanh"'
+        )
+    return number_shape(attributes, inputs)
+
+
 def rate_shape(attributes: Dropout | Dropout2d, inputs: Sequence[Shape]) -> Shape:
     if not 0 <= attributes.rate < 1:
         raise ShapeError(
@@ -238,7 +246,7 @@ ELEMENTWISE = (
     _activation("leaky_relu", LeakyRelu, "x where positive, else slope * x"),
     _activation("elu", Elu, "x where positive, else alpha * (exp(x) - 1)"),
     _activation("selu", Selu, "self-normalising ELU"),
-    _activation("gelu", Gelu, "Gaussian error linear unit"),
+    OperatorSpec("gelu", Gelu, "Gaussian error linear unit", gelu_shape),
     _activation("silu", Silu, "x * sigmoid(x)"),
     _activation("mish", Mish, "x * tanh(softplus(x))"),
     _activation("sigmoid", Sigmoid, "1 / (1 + exp(-x))"),

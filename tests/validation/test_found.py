@@ -1,0 +1,34 @@
+"""Programs that the random search once found wrong, made small."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.validation.translation import validate
+
+FOUND = {
+    "an operand handed to `each` that stands in a join itself": """
+f(1) = id
+f(C+1) = (f(C) >> each((relu6 (+) id)) >> f(C)) (+) id
+net on image[4, 6, 6] = f(4) >> global_avg_pool >> linear(3)
+""",
+    "two chains of blocks that leave a join open, after an open call": """
+implicit channels = 2
+deep(1) = conv >> conv
+deep(C+1) = (deep(C) . deep(C)) (+) conv
+stage0(channels) = conv (+) conv(channels, 1)
+stage1(channels) = conv (+) conv(channels, 1)
+net on image[1, 6, 6] =
+    conv(2, 3) >> deep(5) >> chain(stage0(w) for w in [2, 2]) >> conv(2, 3)
+    >> chain(stage1(w) for w in [2, 2]) >> max_pool(2) >> global_max_pool >> linear(3)
+""",
+}
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("name", FOUND)
+def test_found(name: str, sampled: bool) -> None:
+    text = FOUND[name] + ("drop_path(local = 0.3, global = 0.5)\n" if sampled else "")
+    for seed in range(4):
+        outcome = validate(text, seed)
+        assert not outcome.faults, outcome.faults[0]
