@@ -29,13 +29,14 @@ class Timer:
 
     def __call__(self, action: Callable[[], object]) -> float:
         if self.device.type == "cuda":
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start = torch.cuda.Event(enable_timing=True)
+            end = torch.cuda.Event(enable_timing=True)
             torch.cuda.synchronize()
             start.record()
             action()
             end.record()
             torch.cuda.synchronize()
-            return start.elapsed_time(end) / 1000
+            return float(start.elapsed_time(end)) / 1000
         start_time = process_time()
         action()
         return process_time() - start_time

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,7 +35,8 @@ class Step:
     def __call__(self, **settings: object) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         output = self.model(self.x, **settings)
-        nn.functional.cross_entropy(output, self.target).backward()
+        loss = nn.functional.cross_entropy(output, self.target)
+        loss.backward()
         self.optimizer.step()
 
 
@@ -49,9 +52,9 @@ def claims(columns: int, batch: int, draws: int, device: torch.device) -> list[C
     full = ours.full_plan()
     rounds = []
     for _, plan in plans:
-        actions = {
-            "live": lambda plan=plan: step(plan=plan),
-            "full": lambda: step(plan=full),
+        actions: dict[str, Callable[[], object]] = {
+            "live": partial(step, plan=plan),
+            "full": partial(step, plan=full),
             "straight": plain,
         }
         if theirs is not None:

@@ -218,6 +218,11 @@ class Sampling:
     dead: str = "skip"
     columns: tuple[int, ...] | None = None
 
+    @property
+    def per_sample(self) -> bool:
+        """Whether each sample has a sub-network of its own."""
+        return self.per == "sample"
+
 
 class HeadParameter(NamedTuple):
     """A net's parameter that sizes one layer of the entry graph, such as `classes = 10`.

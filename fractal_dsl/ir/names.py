@@ -25,9 +25,9 @@ RESERVED = frozenset(
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
 
-    anytime column_plan columns extract_column full_plan generator global_rate joins live
-    load_plan_state local_rate make_plan number number_joins plan plan_seed plan_state reach
-    recalibrate_batch_norm sample_plan self steer
+    anytime bits column_plan columns compute extract_column full_plan generator global_rate
+    joins live load_plan_state local_rate make_plan number number_joins plan plan_seed
+    plan_state reach recalibrate_batch_norm sample_plan sample_plans self steer
     """.split()
 )
 

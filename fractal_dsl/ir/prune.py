@@ -1,31 +1,40 @@
-"""A program without the graphs that nothing calls."""
+"""A program with some of its graphs left out, and its calls renumbered to follow."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fractal_dsl.ir.graph import Call, Graph, Node, Program
 
-__all__ = ["drop_unreached"]
+__all__ = ["drop_unreached", "recalled", "renumbered"]
 
 
 def drop_unreached(program: Program) -> Program:
-    """`program` with only the graphs that its entry reaches, renumbered, in the same order."""
+    """Leaves out graphs that no call from the entry reaches."""
     reached = {program.entry}
-    for at in reversed(range(len(program.graphs))):
+    for at in range(program.entry, -1, -1):
         if at in reached:
             nodes = program.graphs[at].nodes
             reached.update(node.callee for node in nodes if isinstance(node, Call))
-    if len(reached) == len(program.graphs):
-        return program
-    numbers = {old: new for new, old in enumerate(sorted(reached))}
-    graphs = tuple(renumbered(program.graphs[old], numbers) for old in sorted(reached))
-    return replace(program, graphs=graphs, entry=numbers[program.entry])
+    kept = sorted(reached)
+    return renumbered(program, kept, {at: number for number, at in enumerate(kept)})
 
 
-def renumbered(graph: Graph, numbers: dict[int, int]) -> Graph:
-    nodes: list[Node] = [
-        replace(node, callee=numbers[node.callee]) if isinstance(node, Call) else node
-        for node in graph.nodes
-    ]
-    return replace(graph, nodes=tuple(nodes))
+def renumbered(program: Program, kept: Sequence[int], number: Mapping[int, int]) -> Program:
+    """The graphs at `kept` alone, with calls and entry following `number`."""
+    graphs = tuple(recalled(program.graphs[at], number) for at in kept)
+    return replace(program, graphs=graphs, entry=number[program.entry])
+
+
+def recalled(graph: Graph, number: Mapping[int, int]) -> Graph:
+    """`graph` with its calls renumbered; itself where nothing changes."""
+
+    def moved(node: Node) -> Node:
+        if isinstance(node, Call) and number[node.callee] != node.callee:
+            return replace(node, callee=number[node.callee])
+        return node
+
+    nodes = tuple(moved(node) for node in graph.nodes)
+    unchanged = all(new is old for new, old in zip(nodes, graph.nodes, strict=True))
+    return graph if unchanged else replace(graph, nodes=nodes)

@@ -38,7 +38,12 @@ def load_module(source: str, title: str) -> ModuleType:
 
 
 def load_class(source: str, name: str) -> type[Any]:
-    """Class `name` of the module that `source` makes."""
-    made = getattr(load_module(source, name), name)
+    """The network's class in the module that `source` makes.
+
+    It is called `name`, unless that is a name which the generated code has for itself.
+    """
+    module = load_module(source, name)
+    (said,) = getattr(module, "__all__", [name])
+    made = getattr(module, said)
     assert isinstance(made, type)
     return made

@@ -19,13 +19,22 @@ from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import Flow, GraphBuilder, Strand, is_identity
-from fractal_dsl.semantics.calls import circular
+from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, Site, binary, join
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
 from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import COMBINATORS, called_name
-from fractal_dsl.semantics.values import Closure, Network, RuleValue, Value, describe
+from fractal_dsl.semantics.values import (
+    Closure,
+    Network,
+    RuleValue,
+    Value,
+    describe,
+    is_whole,
+    show,
+)
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
@@ -40,17 +49,16 @@ def apply(site: Site, expression: tree.Expression, strand: Strand) -> Steps[Flow
     handler = HANDLERS.get(type(expression))
     if handler is None:
         value: Value = yield evaluate(site.place(strand.shape), expression)
-        raise not_a_network(value, expression.span)
+        raise not_a_network(site, value, expression.span)
     flow: Flow = yield handler(site, expression, strand)
     return flow
 
 
-def not_a_network(value: Value, span: Span) -> Exception:
+def not_a_network(site: Site, value: Value, span: Span) -> Exception:
     if isinstance(value, RuleValue):
-        return fail("F0206", f"`{value.name}` needs its arguments", span)
-    return fail(
-        "F0405", f"{describe(value)} stands where a network is needed", span, "not a network"
-    )
+        return needs_arguments(site.builder.world.resolved.names[value.name], span)
+    message = f"{describe(value)} stands where a network is needed"
+    return fail("F0405", message, span, f"this is {show(value, 24)}, not a network")
 
 
 # Series ------------------------------------------------------------------------------
@@ -86,7 +94,7 @@ def each(site: Site, expression: tree.Call, flow: Flow) -> Steps[Flow]:
         with site.builder.turn(at):
             made: Flow = yield apply(site, network, strand)
             one = site.builder.close(made)
-        strands.append(replace(one, branch=strand.branch, origin=strand.origin, rate=strand.rate))
+        strands.append(replace(strand, ref=one.ref, shape=one.shape))
     return replace(flow, strands=tuple(strands))
 
 
@@ -131,7 +139,7 @@ def named_as(
             return Flow.of(site.builder.apply(attributes, [strand], name, expression.span, tag))
     value: Value = yield evaluate(site.place(strand.shape), expression)
     if not isinstance(value, Network):
-        raise not_a_network(value, expression.span)
+        raise not_a_network(site, value, expression.span)
     flow: Flow = yield apply_value(
         site, value, strand, segment_name(site, expression, word or "part"), expression.span, tag
     )
@@ -170,13 +178,13 @@ def instantiate(
         start = inner.input(shape, root.span)
         flow: Flow = yield apply(Site(inner, value.scope, apply), root, start)
     world.building.pop()
-    index = world.add_graph(finish(inner, flow, value, name), spans_of(flow))
+    index = world.add_graph(finish(inner, flow, value, name), places_of(flow))
     world.instances[key] = index
     return index
 
 
-def spans_of(flow: Flow) -> tuple[Span, ...]:
-    return tuple(strand.span for strand in flow.strands)
+def places_of(flow: Flow) -> tuple[OutputPlace, ...]:
+    return tuple((strand.span, strand.written) for strand in flow.strands)
 
 
 def label_of(value: Network, name: str) -> str:
@@ -221,8 +229,10 @@ def tagged(site: Site, expression: tree.Tag, strand: Strand) -> Steps[Flow]:
 
 def power(site: Site, expression: tree.Power, strand: Strand) -> Steps[Flow]:
     """`e ** n`: copies of one graph from the turn on at which the shape stays."""
-    count: Value = yield plain(site.place(strand.shape), expression.exponent, "a repeat count")
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    count: Value = yield plain(
+        site.place(strand.shape), expression.exponent, "a repeat count", "a whole number"
+    )
+    if not is_whole(count) or count < 0:
         raise fail(
             "F0405", "a network is repeated a whole number of times", expression.exponent.span,
             "0 or more is needed",
@@ -269,7 +279,7 @@ def one_turn(site: Site, base: tree.Expression, strand: Strand) -> Steps[Turn]:
     if known and word is not None:
         value: Value = yield evaluate(site.place(strand.shape), base)
         if not isinstance(value, Network):
-            raise not_a_network(value, base.span)
+            raise not_a_network(site, value, base.span)
         name = segment_name(site, base, word)
         callee: int = yield instantiate(site.builder, value, strand.shape, name, base.span)
         return Turn(callee, name, base.span)
@@ -277,7 +287,7 @@ def one_turn(site: Site, base: tree.Expression, strand: Strand) -> Steps[Turn]:
     inner = GraphBuilder(site.builder.world, site.builder.names, dropping=site.builder.dropping)
     start = inner.input(strand.shape, base.span)
     flow: Flow = yield apply(replace(site, builder=inner), base, start)
-    index = site.builder.world.add_graph(finish(inner, flow, body, "turn"), spans_of(flow))
+    index = site.builder.world.add_graph(finish(inner, flow, body, "turn"), places_of(flow))
     return Turn(index, None, base.span)
 
 
@@ -308,7 +318,7 @@ def closed_turn(site: Site, base: tree.Expression, turn: Turn, strand: Strand) -
         flow = yield apply(replace(site, builder=inner), base, start)
     closed = Flow.of(inner.close(flow))
     body = builder.world.closure(base, site.scope)
-    index = builder.world.add_graph(finish(inner, closed, body, "turn"), spans_of(closed))
+    index = builder.world.add_graph(finish(inner, closed, body, "turn"), places_of(closed))
     return Turn(index, None, turn.span)
 
 

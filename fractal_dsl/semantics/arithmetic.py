@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
-from fractal_dsl.semantics.values import Items, Plain, Value, describe, show
+from fractal_dsl.semantics.values import Items, Plain, Value, describe, is_number, is_whole, show
 from fractal_dsl.source import Span
 
 __all__ = ["call_function", "compare", "compute", "negate", "number_range", "power"]
@@ -42,10 +42,6 @@ def fail(code: str, message: str, span: Span, label: str = "", *helps: str) -> D
     return DiagnosticError(
         Diagnostic(code, message, span, label, helps=tuple(Help(text) for text in helps))
     )
-
-
-def is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def checked(value: float, span: Span) -> int | float:
@@ -84,7 +80,6 @@ def compute(sign: str, left: Plain, right: Plain, span: Span) -> Plain:
             span,
             f"{show(left, 24)} {sign} {show(right, 24)}",
         )
-    assert isinstance(left, int | float) and isinstance(right, int | float)
     try:
         return checked(OPERATIONS[sign](left, right), span)
     except ZeroDivisionError:
@@ -98,7 +93,6 @@ def power(base: Plain, exponent: Plain, span: Span) -> Plain:
     if not (is_number(base) and is_number(exponent)):
         message = f"`**` does not take {describe(base)} and {describe(exponent)}"
         raise fail("F0405", message, span)
-    assert isinstance(base, int | float) and isinstance(exponent, int | float)
     whole = isinstance(base, int) and isinstance(exponent, int)
     if whole and abs(base) > 1 and (int(base).bit_length() - 1) * exponent > MAX_BITS:
         raise too_large(span)
@@ -114,7 +108,7 @@ def power(base: Plain, exponent: Plain, span: Span) -> Plain:
 
 
 def negate(value: Plain, span: Span) -> Plain:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         raise fail("F0405", f"`-` does not take {describe(value)}", span)
     return -value
 
@@ -129,16 +123,14 @@ def compare(sign: str, left: Value, right: Value, span: Span) -> bool:
     if not (is_number(left) and is_number(right)):
         message = f"`{sign}` does not take {describe(left)} and {describe(right)}"
         raise fail("F0405", message, span)
-    assert isinstance(left, int | float) and isinstance(right, int | float)
     return COMPARISONS[sign](left, right)
 
 
 def number_range(first: Value, last: Value, span: Span) -> Items:
     """`first..last`: whole numbers, both ends included; empty if last < first."""
-    for value in (first, last):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise fail("F0405", f"`..` counts whole numbers, not {describe(value)}", span)
-    assert isinstance(first, int) and isinstance(last, int)
+    if not (is_whole(first) and is_whole(last)):
+        wrong = last if is_whole(first) else first
+        raise fail("F0405", f"`..` counts whole numbers, not {describe(wrong)}", span)
     if last - first + 1 > MAX_ITEMS:
         raise too_long(last - first + 1, span)
     return Items(tuple(range(first, last + 1)))
@@ -161,7 +153,7 @@ def call_function(name: str, value: Value, span: Span) -> int | float:
         if isinstance(value, tuple | str):
             return len(value)
         raise fail("F0405", f"`len` does not take {describe(value)}", span)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         raise fail("F0405", f"`{name}` takes a number, not {describe(value)}", span)
     try:
         if name == "log2":

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from typing import Any
 
-from fractal_dsl.diagnostics import Help
+from fractal_dsl.diagnostics import DiagnosticError, Help
 from fractal_dsl.ir.operators import OPERATORS, Attributes
-from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.calls import argument_error
-from fractal_dsl.semantics.evaluate import Place, plain
+from fractal_dsl.ir.operators.describe import signature
+from fractal_dsl.semantics.call_errors import argument_error, no_parameter
+from fractal_dsl.semantics.evaluate import Place, evaluate
+from fractal_dsl.semantics.kinds import converted
 from fractal_dsl.semantics.machine import Steps
-from fractal_dsl.semantics.suggest import did_you_mean
-from fractal_dsl.semantics.values import Value, describe, show
+from fractal_dsl.semantics.values import Value
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
@@ -28,20 +28,24 @@ def bind_attributes(place: Place, word: str, expression: tree.Expression) -> Ste
     for at, argument in enumerate(call_arguments(expression)):
         name = argument.keyword or (order[at] if at < len(order) else None)
         if name is None:
-            most = f"at most {len(order)}" if order else "no arguments"
-            raise argument_error(f"`{word}` takes {most}", argument.span)
+            raise too_many(word, len(order), argument.span)
         if name not in known:
-            helps = did_you_mean(name, order, "its parameters")
-            raise argument_error(f"`{word}` has no parameter `{name}`", argument.span, *helps)
+            raise no_parameter(word, argument, order)
         if name in given:
             raise argument_error(f"`{name}` is given twice", argument.span)
-        value: Value = yield plain(place, argument.value, f"`{name}`")
-        given[name] = converted(known[name], value, word, argument.value.span)
+        value: Value = yield evaluate(place, argument.value)
+        given[name] = converted(known[name], value, word, name, argument.value.span)
     for name, field in known.items():
         if name not in given and field.default is MISSING:
             message = f"`{word}` needs `{name}`"
             raise argument_error(message, expression.span, *example(word, name))
     return kind(**given)
+
+
+def too_many(word: str, most: int, span: Span) -> DiagnosticError:
+    takes = f"at most {most} argument{'s' * (most > 1)}" if most else "no arguments"
+    way = Help(f"what it takes: `{signature(OPERATORS[word])}`")
+    return argument_error(f"`{word}` takes {takes}", span, *([way] if most else []))
 
 
 def call_arguments(expression: tree.Expression) -> tuple[tree.Argument, ...]:
@@ -51,43 +55,3 @@ def call_arguments(expression: tree.Expression) -> tuple[tree.Argument, ...]:
 def example(word: str, name: str) -> tuple[Help, ...]:
     samples = {"channels": "64", "features": "10", "kernel_size": "2"}
     return (Help(f"write `{word}({samples.get(name, name)})`"),)
-
-
-def converted(field: Field[Any], value: Value, word: str, span: Span) -> Any:
-    """`value` as the attribute's type, which the table of operators writes as an annotation."""
-    kinds = str(field.type)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(value, bool) and "bool" in kinds:
-        return value
-    if whole and ("int" in kinds or "Pair" in kinds):
-        return value
-    if "float" in kinds and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if "str" in kinds and isinstance(value, str):
-        return value
-    if "Pair" in kinds and is_pair(value):
-        return value
-    raise fail(
-        "F0405",
-        f"`{field.name}` of `{word}` must be {wanted(kinds)}, not {describe(value)}",
-        span,
-        f"this is {show(value, 24)}",
-    )
-
-
-def is_pair(value: Value) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) == 2
-        and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
-    )
-
-
-def wanted(kinds: str) -> str:
-    if "Pair" in kinds:
-        return "a whole number or a pair of them"
-    if "bool" in kinds:
-        return "true or false"
-    if "float" in kinds:
-        return "a number"
-    return "a string" if "str" in kinds else "a whole number"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import (
@@ -21,6 +23,8 @@ from fractal_dsl.ir.graph import (
 )
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
 from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.semantics.mismatch import Side, Written, meeting, unequal
+from fractal_dsl.semantics.trace import set_at
 from fractal_dsl.semantics.world import World
 from fractal_dsl.source import Span
 
@@ -32,7 +36,10 @@ __all__ = ["Dropping", "Flow", "GraphBuilder", "Strand", "is_identity"]
 
 @dataclass(frozen=True, slots=True)
 class Strand:
-    """One value on its way, and what a join has to know of it (see `ir.graph.Operand`)."""
+    """One value on its way, and what a join has to know of it (see `ir.graph.Operand`).
+
+    `written` are the joins that it was written in, the outermost first, for messages.
+    """
 
     ref: Ref
     shape: Shape
@@ -40,6 +47,7 @@ class Strand:
     branch: int | None = None
     origin: Origin | None = None
     rate: float | None = None
+    written: Written | None = None
 
     @property
     def operand(self) -> Operand:
@@ -48,7 +56,10 @@ class Strand:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What an expression gives: a value, or the operands of a join that is still open."""
+    """What an expression gives: a value, or the operands of a join that is still open.
+
+    `sign` is the join as written here, or the call that leaves it open.
+    """
 
     strands: tuple[Strand, ...]
     is_open: bool = False
@@ -149,11 +160,14 @@ class GraphBuilder:
         name: str,
         span: Span,
         tag: str | None = None,
+        sign: Span | None = None,
     ) -> Strand:
-        """One operator at work; its refusal becomes a diagnostic at `span`."""
+        """One operator at work; its refusal becomes a diagnostic at `span`, or at its `sign`."""
         try:
             shape = spec_of(attributes).infer_shape(attributes, [s.shape for s in strands])
         except ShapeError as refusal:
+            if refusal.code == "F0401":
+                raise self.unequal(strands, partial(fits, attributes), sign or span) from None
             raise self.refused(refusal, strands, span) from None
         if tag is not None:
             self.claim(self.segment(name), span)
@@ -164,8 +178,6 @@ class GraphBuilder:
     def refused(
         self, refusal: ShapeError, strands: Sequence[Strand], span: Span
     ) -> DiagnosticError:
-        if refusal.code == "F0401":
-            return unequal(strands, span, "the operands here need equal shapes")
         notes: tuple[str, ...] = ()
         label = f"{strands[0].shape} comes in"
         message = refusal.message
@@ -178,13 +190,35 @@ class GraphBuilder:
             Diagnostic(refusal.code, message, span, label, notes=notes, helps=helps)
         )
 
+    def unequal(
+        self, strands: Sequence[Strand], fit: Callable[[Shape, Shape], bool], closing: Span
+    ) -> DiagnosticError:
+        """F0401 for the first two that do not fit, at the join in which both were written."""
+        first = strands[0]
+        other = next((s for s in strands[1:] if not fit(first.shape, s.shape)), strands[-1])
+        sides = {id(strand): self.side(strand) for strand in strands}
+        sign = meeting(first.written, other.written) or closing
+        left_open = self.nodes[first.origin.node] if first.origin is not None else None
+        notes: tuple[str, ...] = ()
+        if sign != closing and isinstance(left_open, Call):
+            label = self.world.graphs[left_open.callee].label
+            notes = (f"`{label}` leaves this join open; what follows it at {closing} closes it",)
+        return unequal(list(sides.values()), sides[id(first)], sides[id(other)], sign, notes)
+
+    def side(self, strand: Strand) -> Side:
+        def set_here(channels: bool) -> Span | None:
+            user = self.world.resolved.syntax.source
+            return set_at(self.world.graphs, self.nodes, strand.ref, channels, user)
+
+        return Side(strand.span, strand.shape, set_here)
+
     def call(
         self, callee: int, strand: Strand, segment: Segment, span: Span, tag: str | None = None
     ) -> Flow:
         """One fresh copy of graph `callee`; what it leaves open stays open."""
         graph = self.world.graphs[callee]
         if is_identity(graph):
-            return Flow.of(replace(strand, branch=None, origin=None, rate=None))
+            return Flow.of(alone(strand))
         if tag is not None:
             self.claim(segment, span)
         shapes = graph.output_shapes
@@ -192,19 +226,22 @@ class GraphBuilder:
         self.world.count_strands(len(shapes), span)
         if not graph.is_open:
             return Flow.of(Strand(Ref(at), shapes[0], span))
-        spans = self.world.output_spans[callee]
+        places = self.world.output_places[callee]
         strands = tuple(
-            Strand(Ref(at, port), shape, spans[port], None, Origin(at, port), operand.rate)
-            for port, (shape, operand) in enumerate(zip(shapes, graph.outputs, strict=True))
+            Strand(Ref(at, port), shape, span, None, Origin(at, port), operand.rate, written)
+            for port, (shape, operand, (span, written)) in enumerate(
+                zip(shapes, graph.outputs, places, strict=True)
+            )
         )
         return Flow(strands, is_open=True, sign=span)
 
     def close(self, flow: Flow, tag: str | None = None) -> Strand:
         """The one value of a flow: an open join becomes the mean of its operands."""
         if not flow.is_open or len(flow.strands) == 1:
-            return replace(flow.strands[0], branch=None, origin=None, rate=None)
-        check_equal(flow)
+            return alone(flow.strands[0])
         shape = flow.strands[0].shape
+        if any(strand.shape != shape for strand in flow.strands):
+            raise self.unequal(flow.strands, operator.eq, flow.sign or flow.strands[0].span)
         operands = tuple(strand.operand for strand in flow.strands)
         span = flow.sign or flow.strands[0].span
         sampled = self.dropping.sampled
@@ -212,50 +249,20 @@ class GraphBuilder:
         return Strand(Ref(at), shape, span)
 
 
+def alone(strand: Strand) -> Strand:
+    """A value that is no longer an operand of an open join."""
+    return replace(strand, branch=None, origin=None, rate=None, written=None)
+
+
+def fits(attributes: Attributes, first: Shape, other: Shape) -> bool:
+    """Whether an operator takes two values of these shapes together."""
+    try:
+        spec_of(attributes).infer_shape(attributes, [first, other])
+    except ShapeError:
+        return False
+    return True
+
+
 def is_identity(graph: Graph) -> bool:
     """True of a graph that gives back what comes in: `id`, or a `project` that fits."""
     return len(graph.nodes) == 1 and not graph.is_open
-
-
-def check_equal(flow: Flow) -> None:
-    if any(strand.shape != flow.strands[0].shape for strand in flow.strands):
-        raise unequal(flow.strands, flow.sign or flow.strands[0].span, "mean needs equal shapes")
-
-
-def unequal(strands: Sequence[Strand], span: Span, label: str) -> DiagnosticError:
-    """Two operands whose shapes differ: both are named, with the mend that fits."""
-    first = strands[0]
-    other = next((s for s in strands if s.shape != first.shape), strands[-1])
-    message = f"the operands of this join differ in shape: {first.shape} and {other.shape}"
-    if first.shape.kind == other.shape.kind == "image":
-        if first.shape.spatial == other.shape.spatial:
-            message = "the inputs of this join have different channel counts"
-        elif first.shape.channels == other.shape.channels:
-            message = "the inputs of this join have different heights and widths"
-    labels = tuple(
-        Label(strand.span, str(strand.shape)) for strand in (first, other) if strand.span != span
-    )
-    return DiagnosticError(
-        Diagnostic("F0401", message, span, label, labels=labels, helps=mends(first, other))
-    )
-
-
-def mends(first: Strand, other: Strand) -> tuple[Help, ...]:
-    a, b = first.shape, other.shape
-    if a.kind != b.kind or a.kind != "image":
-        return ()
-    helps = []
-    if a.channels != b.channels and a.spatial == b.spatial:
-        total = a.channels + b.channels
-        helps.append(
-            Help(f"widen one by `>> project({max(a.channels, b.channels)})`, or give both a width")
-        )
-        helps.append(Help(f"`++` in place of the join concatenates to {total} channels"))
-    elif a.spatial != b.spatial:
-        large, small = max(a.spatial, b.spatial), min(a.spatial, b.spatial)
-        if all(small) and all(x % y == 0 for x, y in zip(large, small, strict=True)):
-            factor = large[0] // small[0]
-            helps.append(
-                Help(f"`>> max_pool({factor})` or `stride = {factor}` brings the larger one down")
-            )
-    return tuple(helps)

@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
+from fractal_dsl.ir.graph import Recursion
+from fractal_dsl.semantics.call_errors import argument_error, no_parameter
 from fractal_dsl.semantics.definitions import Definition
-from fractal_dsl.semantics.suggest import did_you_mean
-from fractal_dsl.semantics.values import Value, describe, show
+from fractal_dsl.semantics.kinds import converted, passed_on
+from fractal_dsl.semantics.values import Given, Value, is_whole, show
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
-__all__ = ["Given", "argument_error", "bind", "circular", "no_case", "split_keywords"]
+__all__ = ["Case", "bind", "check_kinds", "split_keywords"]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """One argument of a call, evaluated."""
+class Case:
+    """A call that an equation takes: its arguments by the places of the equation's patterns."""
 
-    keyword: str | None
-    value: Value
+    definition: Definition
+    equation: tree.Equation
+    given: Mapping[int, Given]
     span: Span
+
+    @property
+    def recursion(self) -> Recursion | None:
+        """The level of the recursion that the call stands on."""
+        group, at = self.definition.group, self.definition.level_position
+        if group is None or at is None or at not in self.given:
+            return None
+        level = self.given[at].value
+        return Recursion(group, level) if is_whole(level) else None
+
+    @property
+    def label(self) -> str:
+        """How a person calls this instance: `f(3)`, `block(64, 0.1)`, `conv`."""
+        texts = []
+        in_order = True
+        for at, pattern in enumerate(self.equation.patterns or ()):
+            if at not in self.given:
+                in_order = False
+                continue
+            text = show(self.given[at].value, 24)
+            keyword = "" if in_order or isinstance(pattern, tree.LiteralPattern) else pattern.name
+            texts.append(f"{keyword} = {text}" if keyword else text)
+        name = self.definition.name
+        return f"{name}({', '.join(texts)})" if texts else name
+
+
+def check_kinds(case: Case) -> None:
+    """Tells a wrong kind of argument at the call where the text inside is not the user's."""
+    if not case.definition.from_prelude:
+        return
+    settings = passed_on(case.equation)
+    for at, one in case.given.items():
+        pattern = (case.equation.patterns or ())[at]
+        if isinstance(pattern, tree.Parameter) and pattern.name in settings:
+            setting = settings[pattern.name]
+            converted(setting, one.value, case.definition.name, pattern.name, one.span)
 
 
 def split_keywords(
@@ -41,9 +79,8 @@ def split_keywords(
         elif one.keyword in implicits:
             extra[one.keyword] = one.value
         else:
-            known = sorted(definition.parameter_names | implicits)
-            message = f"`{definition.name}` has no parameter `{one.keyword}`"
-            raise argument_error(message, one.span, *did_you_mean(one.keyword, known, "its names"))
+            known = definition.parameter_names | implicits
+            raise no_parameter(definition.name, one, known)
     return positional, named, extra
 
 
@@ -52,21 +89,21 @@ def bind(
     equation: tree.Equation,
     positional: Sequence[Given],
     named: dict[str, Given],
-) -> dict[int, Value] | None:
-    """Values by position if the equation's patterns take these arguments, else None.
+) -> dict[int, Given] | None:
+    """Arguments by position if the equation's patterns take these arguments, else None.
 
     Positions left out are those of parameters with a default.
     """
     patterns = equation.patterns or ()
     if len(positional) > len(patterns):
         return None
-    bound: dict[int, Value] = {}
+    bound: dict[int, Given] = {}
     used = 0
     for at, pattern in enumerate(patterns):
         if at < len(positional):
-            value = positional[at].value
+            one = positional[at]
         elif isinstance(pattern, tree.Parameter) and pattern.name in named:
-            value = named[pattern.name].value
+            one = named[pattern.name]
         elif isinstance(pattern, tree.Parameter) and pattern.default is not None:
             continue
         else:
@@ -76,9 +113,9 @@ def bind(
             if at < len(positional):
                 message = f"`{pattern.name}` is given by place and by name"
                 raise argument_error(message, named[pattern.name].span)
-        if not matches(definition, at, pattern, value):
+        if not matches(definition, at, pattern, one.value):
             return None
-        bound[at] = value
+        bound[at] = one
     return bound if used == len(named) else None
 
 
@@ -90,78 +127,8 @@ def matches(definition: Definition, at: int, pattern: tree.Pattern, value: Value
     """
     if isinstance(pattern, tree.Parameter):
         return True
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_whole(value):
         return False
     if isinstance(pattern, tree.LiteralPattern):
         return value == pattern.value
     return value - pattern.offset >= definition.smallest_literal(at)
-
-
-def argument_error(message: str, span: Span, *helps: Help) -> DiagnosticError:
-    return DiagnosticError(Diagnostic("F0206", message, span, helps=helps))
-
-
-def no_case(definition: Definition, given: Sequence[Given], span: Span) -> DiagnosticError:
-    """Why no equation takes the arguments: their number, or their values."""
-    call = ", ".join(
-        (f"{one.keyword} = " if one.keyword else "") + show(one.value, 24) for one in given
-    )
-    arities = {len(equation.patterns or ()) for equation in definition.equations}
-    least = min(
-        sum(not _has_default(p) for p in equation.patterns or ())
-        for equation in definition.equations
-    )
-    if not least <= len(given) <= max(arities):
-        return wrong_number(definition, len(given), least, max(arities), span)
-    heads = [Label(e.head, "a case") for e in definition.equations[:4]]
-    wrong = [
-        one
-        for at, one in enumerate(given)
-        if at in definition.pattern_positions and not isinstance(one.value, int)
-    ]
-    notes = tuple(
-        f"the cases of `{definition.name}` are by whole numbers; here is {describe(one.value)}"
-        for one in wrong[:1]
-    )
-    return DiagnosticError(
-        Diagnostic(
-            "F0205",
-            f"no case of `{definition.name}` takes ({call})",
-            span,
-            "none of its equations matches",
-            labels=tuple(heads),
-            notes=notes,
-            helps=(Help(f"add a case for it, or call `{definition.name}` with other arguments"),),
-        )
-    )
-
-
-def wrong_number(
-    definition: Definition, count: int, least: int, most: int, span: Span
-) -> DiagnosticError:
-    takes = f"{least}" if least == most else f"{least} to {most}"
-    head = definition.equations[0].head
-    return DiagnosticError(
-        Diagnostic(
-            "F0206",
-            f"`{definition.name}` takes {takes} argument{'' if most == 1 else 's'}, {count} given",
-            span,
-            labels=(Label(head, "defined here"),),
-        )
-    )
-
-
-def circular(name: str, span: Span) -> DiagnosticError:
-    return DiagnosticError(
-        Diagnostic(
-            "F0207",
-            f"`{name}` needs itself",
-            span,
-            "called again while it is being expanded, with the same arguments",
-            helps=(Help("give the recursion an argument that gets smaller, and a base case"),),
-        )
-    )
-
-
-def _has_default(pattern: tree.Pattern) -> bool:
-    return isinstance(pattern, tree.Parameter) and pattern.default is not None

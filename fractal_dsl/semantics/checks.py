@@ -15,7 +15,7 @@ from fractal_dsl.semantics.definitions import (
 )
 from fractal_dsl.semantics.facts import FACTS
 from fractal_dsl.semantics.naming import COMBINATORS
-from fractal_dsl.semantics.suggest import did_you_mean
+from fractal_dsl.semantics.suggest import closest, did_you_mean
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -165,8 +165,12 @@ def unknown_in(
 
 def unknown(resolved: Resolved, name: str, span: Span, implicit: frozenset[str]) -> Diagnostic:
     operators = [n for n, spec in OPERATORS.items() if spec.callable_by_name]
-    known = {*resolved.names, *resolved.params, *operators, *implicit, "id", "chain", "concat"}
-    helps = did_you_mean(name, known, "some that exist", span)
+    known = {*resolved.names, *resolved.params, *operators, *implicit, *COMBINATORS, "id"}
+    if closest(name, known) is None:
+        known = {rule for rule, one in resolved.names.items() if not one.from_prelude}
+    helps = did_you_mean(name, known, "rules of this file", span)
+    if name == "drop_path":
+        helps = (Help("`drop_path(local = 0.15)` is a line of its own, beside the net"),)
     return Diagnostic(
         "F0201",
         f"cannot find rule or operator `{name}`",

@@ -22,8 +22,9 @@ from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import Dropping, Flow, GraphBuilder, Strand
 from fractal_dsl.semantics.evaluate import Place, evaluate, is_plain, plain, turns
 from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.mismatch import Written
 from fractal_dsl.semantics.naming import called_name
-from fractal_dsl.semantics.values import Network, Scope, Value, describe
+from fractal_dsl.semantics.values import Network, Scope, Value, describe, is_number, is_whole
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
@@ -136,7 +137,7 @@ def fractal_join(
         raise fail("F0407", "this join has no operands", span, "an empty join has no meaning")
     strands: list[Strand] = []
     branches = 0
-    rate = site.builder.dropping.rate
+    rate, join = site.builder.dropping.rate, object()
     for operation in operations:
         flow: Flow = yield operate(site, operation, strand)
         site.builder.world.count_strands(len(flow.strands), span)
@@ -144,7 +145,8 @@ def fractal_join(
             branch = branches + (one.branch or 0)
             kept = rate if one.rate is None else one.rate
             place = one.span if flow.is_open else operation.expression.span
-            strands.append(replace(one, branch=branch, rate=kept, span=place))
+            written = Written(sign, join, one.written if flow.is_open else None)
+            strands.append(replace(one, branch=branch, rate=kept, span=place, written=written))
         branches += max(flow.branches, 1)
         if len(strands) > MAX_OPERANDS:
             raise site.builder.world.endless(span, f"a join of more than {MAX_OPERANDS:,} inputs")
@@ -186,7 +188,7 @@ def binary(site: Site, expression: tree.Binary, strand: Strand) -> Steps[Flow]:
         refuse_mixed_signs(sign, operands)
         flow: Flow = yield merge(
             site, sign_attributes(expression), [Operation(o, site.scope) for o in operands],
-            strand, expression.span,
+            strand, expression.span, expression.operator_span,
         )  # fmt: skip
         return flow
     scaled: Flow = yield constant_beside(site, expression, operands, values, strand)
@@ -228,6 +230,7 @@ def merge(
     operations: Sequence[Operation],
     strand: Strand,
     span: Span,
+    sign: Span,
 ) -> Steps[Flow]:
     strands: list[Strand] = []
     for operation in operations:
@@ -235,7 +238,7 @@ def merge(
         strands.append(replace(site.builder.close(flow), span=operation.expression.span))
     if len(strands) == 1:
         return Flow.of(strands[0])
-    made = site.builder.apply(attributes, strands, attributes.operator, span)
+    made = site.builder.apply(attributes, strands, attributes.operator, span, sign=sign)
     return Flow.of(made)
 
 
@@ -251,11 +254,11 @@ def constant_beside(
     total: Strand | float | None = None
     for operand, value in zip(operands, values, strict=True):
         item: Strand | float
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if is_number(value):
             item = float(value)
         elif isinstance(value, Network):
             flow: Flow = yield site.apply(site, operand, strand)
-            item = site.builder.close(flow)
+            item = replace(site.builder.close(flow), span=operand.span)
         else:
             message = f"`{sign}` does not take {describe(value)} beside a network"
             raise fail("F0405", message, operand.span)
@@ -273,7 +276,8 @@ def with_constant(
         raise fail("F0405", message, expression.operator_span)
     if isinstance(left, Strand) and isinstance(right, Strand):
         attributes = SIGNS[sign]()
-        return builder.apply(attributes, [left, right], attributes.operator, span)
+        pair, place = [left, right], expression.operator_span
+        return builder.apply(attributes, pair, attributes.operator, span, sign=place)
     if isinstance(left, Strand):
         assert isinstance(right, float)
         if sign == "/" and right == 0:
@@ -329,20 +333,22 @@ def word_merge(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]
     operations: list[Operation] = yield operands_of(site, positional(expression), strand)
     if not operations:
         raise fail("F0407", f"`{word}` has no operands", expression.span, "nothing to combine")
-    flow: Flow = yield merge(site, WORDS[word](), operations, strand, expression.span)
+    span, sign = expression.span, expression.function.span
+    flow: Flow = yield merge(site, WORDS[word](), operations, strand, span, sign)
     return flow
 
 
 def concat(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
     keywords: dict[str, Value] = yield keyword_values(site, expression, strand, ["axis"])
     axis = keywords.get("axis")
-    if axis is not None and (not isinstance(axis, int) or isinstance(axis, bool)):
+    if axis is not None and not is_whole(axis):
         raise fail("F0405", f"`axis` must be a whole number, not {describe(axis)}", expression.span)
     arguments = [a.value for a in expression.arguments if a.keyword is None]
     operations: list[Operation] = yield operands_of(site, arguments, strand)
     if not operations:
         raise fail("F0407", "`concat` has no operands", expression.span, "nothing to combine")
-    flow: Flow = yield merge(site, Concat(axis), operations, strand, expression.span)
+    span, sign = expression.span, expression.function.span
+    flow: Flow = yield merge(site, Concat(axis), operations, strand, span, sign)
     return flow
 
 
@@ -379,7 +385,7 @@ def drop(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
 
 def checked_rate(value: Value, what: str, span: Span) -> float:
     """A probability in [0, 1); at 1 no path could remain."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         raise fail("F0405", f"a {what} rate is a number, not {describe(value)}", span)
     if not 0 <= value < 1:
         raise DiagnosticError(

@@ -15,6 +15,7 @@ from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.apply import apply
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
+from fractal_dsl.semantics.call_errors import example_call
 from fractal_dsl.semantics.combine import Site
 from fractal_dsl.semantics.definitions import Resolved
 from fractal_dsl.semantics.evaluate import Place, evaluate, plain
@@ -22,7 +23,7 @@ from fractal_dsl.semantics.heads import head_parameters
 from fractal_dsl.semantics.machine import Steps, run
 from fractal_dsl.semantics.sampling import sampling
 from fractal_dsl.semantics.suggest import did_you_mean
-from fractal_dsl.semantics.values import Scope, Value, describe, show
+from fractal_dsl.semantics.values import Scope, Value, describe, is_whole, show
 from fractal_dsl.semantics.world import World
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -119,14 +120,7 @@ def elaborate(
 def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
     nets = resolved.nets
     if not nets:
-        raise DiagnosticError(
-            Diagnostic(
-                "F0212",
-                "this file has no net",
-                None,
-                helps=(Help("say what to build, for example `net = f(4)`"),),
-            )
-        )
+        raise no_net(resolved)
     if net is None and len(nets) == 1:
         return nets[0]
     names = [one.name or "net" for one in nets]
@@ -136,6 +130,21 @@ def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
     message = "this file has several nets" if net is None else f"there is no net `{net}`"
     listed = Help("choose with --net: " + ", ".join(f"`{name}`" for name in names))
     raise DiagnosticError(Diagnostic("F0212", message, nets[-1].keyword, helps=(listed,)))
+
+
+def no_net(resolved: Resolved) -> DiagnosticError:
+    """With a line that would make a net of the last rule."""
+    rules = [one for one in resolved.names.values() if not one.from_prelude]
+    call = example_call(rules[-1]) if rules else "f(4)"
+    return DiagnosticError(
+        Diagnostic(
+            "F0212",
+            "this file has no net",
+            rules[-1].equations[-1].head if rules else None,
+            "a rule builds nothing by itself" if rules else "",
+            helps=(Help(f"say what to build, for example `net = {call}`"),),
+        )
+    )
 
 
 def check_overrides(
@@ -202,15 +211,17 @@ def domain(world: World, net: tree.NetDeclaration, scope: Scope) -> Steps[Shape]
         )
     sizes = yield sizes_of(Place(world, scope, None), written.indices)
     if len(sizes) != axes[kind]:
-        raise fail("F0206", f"`{kind}` has {axes[kind]} sizes, not {len(sizes)}", written.span)
+        message = f"`{kind}` has {axes[kind]} sizes, not {len(sizes)}"
+        way = {"image": "write `image[channels, height, width]`", "vector": "write `vector[size]`"}
+        raise fail("F0206", message, written.span, "", way[kind])
     return Shape(kind, sizes)
 
 
 def sizes_of(place: Place, parts: Sequence[tree.Expression]) -> Steps[tuple[int, ...]]:
     sizes: list[int] = []
     for part in parts:
-        size: Value = yield plain(place, part, "a size")
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 2**31:
+        size: Value = yield plain(place, part, "a size", "a whole number")
+        if not is_whole(size) or not 0 < size < 2**31:
             raise fail("F0405", f"a size is a whole number from 1, not {show(size)}", part.span)
         sizes.append(size)
     return tuple(sizes)

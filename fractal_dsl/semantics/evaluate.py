@@ -8,7 +8,7 @@ around, for `in_channels` and its kin; None where nothing arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
@@ -17,11 +17,13 @@ from fractal_dsl.ir.operators import OPERATORS
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics import arithmetic
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.calls import Given, bind, circular, no_case, split_keywords
+from fractal_dsl.semantics.call_errors import circular, no_case
+from fractal_dsl.semantics.calls import Case, bind, check_kinds, split_keywords
 from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import COMBINATORS
 from fractal_dsl.semantics.values import (
+    Given,
     Items,
     Network,
     RuleCall,
@@ -29,6 +31,8 @@ from fractal_dsl.semantics.values import (
     Scope,
     Value,
     describe,
+    is_number,
+    is_whole,
     show,
 )
 from fractal_dsl.semantics.world import MAX_DEPTH, World, value_key
@@ -71,11 +75,14 @@ def evaluate(place: Place, expression: tree.Expression) -> Steps[Value]:
     return value
 
 
-def plain(place: Place, expression: tree.Expression, what: str) -> Steps[Value]:
+def plain(
+    place: Place, expression: tree.Expression, what: str, wanted: str = "a plain value"
+) -> Steps[Value]:
     """The value of an expression that must not be a network; `what` names its role."""
     value: Value = yield evaluate(place, expression)
     if not is_plain(value):
-        raise fail("F0405", f"{what} must be a plain value, not {describe(value)}", expression.span)
+        message = f"{what} must be {wanted}, not {describe(value)}"
+        raise fail("F0405", message, expression.span, f"this is {show(value, 24)}")
     return value
 
 
@@ -172,7 +179,7 @@ def call(place: Place, expression: tree.Call) -> Steps[Value]:
 def function_call(place: Place, expression: tree.Call, word: str) -> Steps[Value]:
     if len(expression.arguments) != 1 or expression.arguments[0].keyword is not None:
         raise fail("F0206", f"`{word}` takes one argument", expression.span)
-    value: Value = yield plain(place, expression.arguments[0].value, "its argument")
+    value: Value = yield plain(place, expression.arguments[0].value, "its argument", "a number")
     return arithmetic.call_function(word, value, expression.span)
 
 
@@ -185,7 +192,7 @@ def fold(place: Place, expression: tree.Call, word: str) -> Steps[Value]:
     if not values or not all(is_plain(value) for value in values):
         return place.world.closure(expression, place.scope)
     for value in values:
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not is_number(value):
             raise fail("F0405", f"`{word}` does not take {describe(value)}", expression.span)
     return FOLDS[word](values)  # type: ignore[no-any-return]
 
@@ -215,33 +222,31 @@ def call_rule(
         bound = bind(definition, equation, positional, named)
         if bound is None:
             continue
-        scope: Scope = yield enter(place, definition, equation, bound, outer)
-        if equation.guard is not None:
-            passed = yield condition(Place(world, scope, place.incoming), equation.guard)
-            if not passed:
-                continue
-        value: Value = yield body(place, definition, equation, scope, outer, bound, span)
-        return value
+        case = Case(definition, equation, bound, span)
+        check_kinds(case)
+        passed = True
+        with world.frame(case.label, span):
+            world.count_call(span, inside=2)
+            scope: Scope = yield enter(place, case, outer)
+            if equation.guard is not None:
+                passed = yield condition(Place(world, scope, place.incoming), equation.guard)
+        if passed:
+            value: Value = yield body(place, case, scope, outer)
+            return value
     raise no_case(definition, given, span)
 
 
-def enter(
-    place: Place,
-    definition: Definition,
-    equation: tree.Equation,
-    bound: dict[int, Value],
-    outer: dict[str, Value],
-) -> Steps[Scope]:
+def enter(place: Place, case: Case, outer: dict[str, Value]) -> Steps[Scope]:
     """The scope of an equation's body; defaults are evaluated at the call, left to right."""
-    names = place.world.resolved.names_of(definition)
+    names = place.world.resolved.names_of(case.definition)
     local: dict[str, Value] = {}
     implicits = dict(outer)
-    explicit = definition.explicit_names(equation)
-    for at, pattern in enumerate(equation.patterns or ()):
+    explicit = case.definition.explicit_names(case.equation)
+    for at, pattern in enumerate(case.equation.patterns or ()):
         if isinstance(pattern, tree.LiteralPattern):
             continue
-        if at in bound:
-            value = bound[at]
+        if at in case.given:
+            value = case.given[at].value
         else:
             assert isinstance(pattern, tree.Parameter) and pattern.default is not None
             here = Place(place.world, Scope(names, dict(local), dict(implicits)), place.incoming)
@@ -252,57 +257,42 @@ def enter(
         local[pattern.name] = value
         if pattern.name in explicit:
             implicits[pattern.name] = value
-    return Scope(names, local, implicits, recursion_of(definition, equation, bound))
+    return Scope(names, local, implicits, case.recursion)
 
 
-def recursion_of(
-    definition: Definition, equation: tree.Equation, bound: dict[int, Value]
-) -> Recursion | None:
-    if definition.group is None or definition.level_position is None:
-        return None
-    level = bound.get(definition.level_position)
-    if not isinstance(level, int) or isinstance(level, bool):
-        return None
-    return Recursion(definition.group, level)
-
-
-def body(
-    place: Place,
-    definition: Definition,
-    equation: tree.Equation,
-    scope: Scope,
-    outer: dict[str, Value],
-    bound: dict[int, Value],
-    span: Span,
-) -> Steps[Value]:
+def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Steps[Value]:
     """The value of an equation's body, remembered for each distinct call."""
-    world = place.world
+    world, span = place.world, case.span
     every = tuple(value_key(scope.locals[name]) for name in scope.locals)
-    patterns = tuple(value_key(bound[at]) for at in sorted(bound))
-    identity = world.intern((id(equation), patterns, every, world.names_key(outer)))
+    patterns = tuple(value_key(case.given[at].value) for at in sorted(case.given))
+    identity = world.intern((id(case.equation), patterns, every, world.names_key(outer)))
     key = (identity, place.incoming)
     if key in world.calls:
-        known = world.calls[key]
-        if known is None:
-            raise circular(definition.name, span)
-        if isinstance(known, RuleCall):
-            return RuleCall(known.equation, known.scope, known.label, known.key, span)
-        return known
-    label = call_label(definition, equation, bound)
+        return known_value(world.calls[key], case)
+    label = case.label
     world.count_call(span)
     if scope.recursion is not None:
-        check_levels(world, label, scope.recursion, span)
-        world.count_variant((definition.name, scope.recursion), span)
+        check_levels(label, scope.recursion, span)
+        world.count_variant((case.definition.name, scope.recursion), span)
     world.calls[key] = None
     with world.frame(label, span):
-        value: Value = yield evaluate(Place(world, scope, place.incoming), equation.body)
+        value: Value = yield evaluate(Place(world, scope, place.incoming), case.equation.body)
     if not is_plain(value):
-        value = RuleCall(equation, scope, label, identity, span)
+        value = RuleCall(case.equation, scope, label, identity, span)
     world.calls[key] = value
     return value
 
 
-def check_levels(world: World, label: str, recursion: Recursion, span: Span) -> None:
+def known_value(known: Value | None, case: Case) -> Value:
+    """What an earlier call like this gave; None is a call that is still being expanded."""
+    if known is None:
+        raise circular(case.definition.name, case.span)
+    if isinstance(known, RuleCall):
+        return replace(known, span=case.span)
+    return known
+
+
+def check_levels(label: str, recursion: Recursion, span: Span) -> None:
     """Refuses a recursion too deep to be expanded, before it is: with the exact count."""
     if recursion.level > MAX_DEPTH:
         raise DiagnosticError(
@@ -314,20 +304,6 @@ def check_levels(world: World, label: str, recursion: Recursion, span: Span) -> 
                 helps=(Help("use `**` or `chain` for long series: `conv ** 1000`"),),
             )
         )
-
-
-def call_label(definition: Definition, equation: tree.Equation, bound: dict[int, Value]) -> str:
-    """How a person calls this instance: `f(3)`, `block(64, 0.1)`, `conv`."""
-    given = []
-    in_order = True
-    for at, pattern in enumerate(equation.patterns or ()):
-        if at not in bound:
-            in_order = False
-            continue
-        text = show(bound[at], 24)
-        keyword = "" if in_order or isinstance(pattern, tree.LiteralPattern) else pattern.name
-        given.append(f"{keyword} = {text}" if keyword else text)
-    return f"{definition.name}({', '.join(given)})" if given else definition.name
 
 
 # Operators ---------------------------------------------------------------------------
@@ -357,7 +333,7 @@ def power(place: Place, expression: tree.Power) -> Steps[Value]:
     base: Value = yield evaluate(place, expression.base)
     if not is_plain(base):
         return place.world.closure(expression, place.scope)
-    exponent: Value = yield plain(place, expression.exponent, "an exponent")
+    exponent: Value = yield plain(place, expression.exponent, "an exponent", "a number")
     return arithmetic.power(base, exponent, expression.span)  # type: ignore[arg-type]
 
 
@@ -401,8 +377,8 @@ def conditional(place: Place, expression: tree.Conditional) -> Steps[Value]:
 
 
 def range_(place: Place, expression: tree.Range) -> Steps[Value]:
-    first: Value = yield plain(place, expression.first, "the start of a range")
-    last: Value = yield plain(place, expression.last, "the end of a range")
+    first: Value = yield plain(place, expression.first, "the start of a range", "a whole number")
+    last: Value = yield plain(place, expression.last, "the end of a range", "a whole number")
     return arithmetic.number_range(first, last, expression.span)
 
 
@@ -427,13 +403,13 @@ def list_comprehension(place: Place, expression: tree.ListComprehension) -> Step
 
 
 def index(place: Place, expression: tree.Index) -> Steps[Value]:
-    base: Value = yield plain(place, expression.base, "what `[...]` takes an item of")
+    base: Value = yield plain(place, expression.base, "what `[...]` takes an item of", "a list")
     for part in expression.indices:
-        at: Value = yield plain(place, part, "an index")
+        at: Value = yield plain(place, part, "an index", "a whole number")
         if not isinstance(base, Items | tuple):
             raise fail("F0405", f"{describe(base)} has no items", expression.base.span)
         items = base.values if isinstance(base, Items) else base
-        if not isinstance(at, int) or isinstance(at, bool):
+        if not is_whole(at):
             raise fail("F0405", f"an index must be a whole number, not {describe(at)}", part.span)
         if not 0 <= at < len(items):
             message = f"there is no item {show(at)}: the list has {len(items)}, counted from 0"
@@ -461,7 +437,9 @@ def turns(place: Place, comprehension: tree.Comprehension) -> Steps[list[Place]]
     for generator in comprehension.generators:
         widened: list[Place] = []
         for outer in places:
-            values: Value = yield plain(outer, generator.values, "what `for` goes through")
+            values: Value = yield plain(
+                outer, generator.values, "what `for` goes through", "a list"
+            )
             if not isinstance(values, Items | tuple):
                 message = f"`for` goes through a list, not {describe(values)}"
                 raise fail("F0405", message, generator.values.span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TypeVar
@@ -17,6 +17,7 @@ from fractal_dsl.semantics.checks import (
 )
 from fractal_dsl.semantics.definitions import (
     Definition,
+    Names,
     Resolved,
     implicit_names,
     recursion_groups,
@@ -37,45 +38,40 @@ def resolve(program: tree.Program) -> Resolved:
     Raises `DiagnosticError` with everything that is wrong, each mistake once.
     """
     stop_at(unsupported(program))
-    prelude_syntax = prelude()
-    prelude_names = definitions(prelude_syntax, from_prelude=True)
-    own = definitions(program, from_prelude=False)
-    names = {**prelude_names, **own}
-    groups = recursion_groups(names, prelude_names)
-    names = {name: recurring(one, groups) for name, one in names.items()}
-    prelude_names = {n: names[n] if names[n].from_prelude else d for n, d in prelude_names.items()}
-    params = of_kind(program, tree.ParamDeclaration)
+    names, prelude_names = all_names(program)
+    params = {one.name: one for one in of_kind(program, tree.ParamDeclaration)}
+    written = (*of_kind(prelude(), tree.ImplicitDeclaration),
+               *of_kind(program, tree.ImplicitDeclaration))  # fmt: skip
+    everyone = {*names.values(), *prelude_names.values()}
     resolved = Resolved(
         program,
         names,
         prelude_names,
-        {param.name: param for param in params},
-        {
-            one.name: one
-            for one in (
-                *of_kind(prelude_syntax, tree.ImplicitDeclaration),
-                *of_kind(program, tree.ImplicitDeclaration),
-            )
-        },
+        params,
+        {one.name: one for one in written},
         of_kind(program, tree.NetDeclaration),
         of_kind(program, tree.Directive),
         of_kind(program, tree.Assertion),
-        implicit_names(
-            {*names.values(), *prelude_names.values()},
-            names,
-            prelude_names,
-            [param.name for param in params],
-        ),
+        implicit_names(everyone, names, prelude_names, params),
     )
-    stop_at(
-        [
-            *duplicates(program),
-            *unknown_names(resolved),
-            *unreachable_equations(resolved),
-            *termination(resolved),
-        ]
-    )
+    stop_at(mistakes(resolved))
     return replace(resolved, warnings=tuple(lints(resolved)))
+
+
+def all_names(program: tree.Program) -> tuple[Names, Names]:
+    """What the file sees, and what the prelude sees, each rule with those it recurs with."""
+    ours = definitions(prelude(), from_prelude=True)
+    names = {**ours, **definitions(program, from_prelude=False)}
+    groups = recursion_groups(names, ours)
+    names = {name: recurring(one, groups) for name, one in names.items()}
+    return names, {n: names[n] if names[n].from_prelude else d for n, d in ours.items()}
+
+
+def mistakes(resolved: Resolved) -> Iterator[Diagnostic]:
+    yield from duplicates(resolved.syntax)
+    yield from unknown_names(resolved)
+    yield from unreachable_equations(resolved)
+    yield from termination(resolved)
 
 
 def stop_at(found: Iterable[Diagnostic]) -> None:

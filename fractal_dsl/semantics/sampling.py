@@ -11,7 +11,7 @@ from fractal_dsl.semantics.combine import checked_rate
 from fractal_dsl.semantics.evaluate import Place, plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.suggest import did_you_mean
-from fractal_dsl.semantics.values import Items, Scope, Value, describe, show
+from fractal_dsl.semantics.values import Items, Scope, Value, describe, is_number, is_whole, show
 from fractal_dsl.semantics.world import World
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
@@ -20,7 +20,7 @@ __all__ = ["sampling"]
 
 # What each word may be today, and what is planned.
 WORDS = {
-    "per": (("batch",), ("sample",)),
+    "per": (("batch", "sample"), ()),
     "mode": (("sampled",), ("simultaneous",)),
     "dead": (("skip",), ("advance",)),
 }
@@ -63,7 +63,7 @@ def with_setting(settings: Sampling, argument: tree.Argument, value: Value) -> S
 
 
 def probability(value: Value, span: Span) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise fail(
             "F0501", f"`global` is a probability in [0, 1], found {show(value)}", span,
             "the share of mini-batches that train one column", "write `0.5` as the paper did",
@@ -73,7 +73,7 @@ def probability(value: Value, span: Span) -> float:
 
 def column_list(value: Value, span: Span) -> tuple[int, ...]:
     items = value.values if isinstance(value, Items) else ()
-    columns = tuple(i for i in items if isinstance(i, int) and not isinstance(i, bool) and i > 0)
+    columns = tuple(i for i in items if is_whole(i) and i > 0)
     if not items or len(columns) != len(items):
         raise fail(
             "F0405", "`columns` is a list of column numbers, counted from 1", span,

@@ -20,14 +20,49 @@ def termination(resolved: Resolved) -> Iterator[Diagnostic]:
             patterns = [(e, (e.patterns or ())[at : at + 1]) for e in definition.equations]
             successors = [e for e, p in patterns if p and isinstance(p[0], tree.SuccessorPattern)]
             if successors and len(successors) == len([p for _, p in patterns if p]):
-                yield no_base_case(definition, successors[0], at)
+                case = f"defined only for {(successors[0].patterns or ())[at].span.text}"
+                yield no_base_case(definition, successors[0], at, case)
+        yield from endless(definition)
         for equation in definition.equations:
             yield from growing_calls(resolved, definition, equation)
 
 
-def no_base_case(definition: Definition, equation: tree.Equation, at: int) -> Diagnostic:
+def endless(definition: Definition) -> Iterator[Diagnostic]:
+    """A rule each of whose calls makes another call of it, as `f(n) = f(n - 1) (+) conv`."""
+    if definition.group is None or any(
+        e.guard is not None or any(isinstance(p, tree.SuccessorPattern) for p in e.patterns or ())
+        for e in definition.equations
+    ):
+        return
+    calls = [certain_call(definition, equation) for equation in definition.equations]
+    first, equation = calls[0], definition.equations[0]
+    if first is None or not equation.patterns or any(call is None for call in calls):
+        return
+    given = [" ".join(argument.span.text.split()) for argument in first.arguments]
+    if given != [pattern.span.text for pattern in equation.patterns]:
+        label = f"every call of it calls `{first.span.text}`"
+        yield no_base_case(definition, equation, 0, label)
+
+
+def certain_call(definition: Definition, equation: tree.Equation) -> tree.Call | None:
+    """A call of the rule itself that no condition, count or list could leave out."""
+    waiting: list[tree.Expression] = [equation.body]
+    while waiting:
+        part = waiting.pop()
+        match part:
+            case tree.Call(function=tree.Name(name=name)) if name == definition.name:
+                return part
+            case tree.Series(items=parts) | tree.Compose(items=parts) | tree.Join(operands=parts):
+                waiting.extend(parts)
+            case tree.Binary(left=left, right=right):
+                waiting += [left, right]
+            case tree.Parenthesised(inner=inner) | tree.Tag(operand=inner):
+                waiting.append(inner)
+    return None
+
+
+def no_base_case(definition: Definition, equation: tree.Equation, at: int, why: str) -> Diagnostic:
     patterns = list(equation.patterns or ())
-    successor = patterns[at]
     heads = ["1" if n == at else pattern.span.text for n, pattern in enumerate(patterns)]
     base = f"{definition.name}({', '.join(heads)})"
     start = Span(equation.head.source, equation.head.start, equation.head.start)
@@ -35,7 +70,7 @@ def no_base_case(definition: Definition, equation: tree.Equation, at: int) -> Di
         "F0202",
         f"rule `{definition.name}` has no base case",
         equation.head,
-        f"defined only for {successor.span.text}, so {base} has no meaning",
+        f"{why}, so {base} has no meaning",
         helps=(Help("add a base rule", Edit(start, f"{base} = conv\n")),),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from fractal_dsl.ir.graph import Recursion
 from fractal_dsl.semantics.definitions import Names
@@ -13,6 +13,7 @@ from fractal_dsl.syntax import tree
 
 __all__ = [
     "Closure",
+    "Given",
     "Items",
     "Network",
     "Plain",
@@ -21,6 +22,8 @@ __all__ = [
     "Scope",
     "Value",
     "describe",
+    "is_number",
+    "is_whole",
     "show",
 ]
 
@@ -82,6 +85,24 @@ class RuleValue:
 Network: TypeAlias = Closure | RuleCall
 Plain: TypeAlias = int | float | bool | str | tuple["Value", ...] | Items
 Value: TypeAlias = Plain | Network | RuleValue
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One argument of a call, evaluated."""
+
+    keyword: str | None
+    value: Value
+    span: Span
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """True of whole numbers; Python's booleans are ints, FDL's are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def describe(value: Value) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Frame, Help
 from fractal_dsl.ir.graph import Graph, Node
 from fractal_dsl.semantics.definitions import Resolved, free_names, implicits_read
+from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import segments
 from fractal_dsl.semantics.values import Closure, Items, RuleCall, RuleValue, Scope, Value
 from fractal_dsl.source import Span
@@ -48,7 +49,7 @@ class World:
     resolved: Resolved
     params: dict[str, Value] = field(default_factory=dict)
     graphs: list[Graph] = field(default_factory=list)
-    output_spans: list[tuple[Span, ...]] = field(default_factory=list)
+    output_places: list[tuple[OutputPlace, ...]] = field(default_factory=list)
     known_graphs: dict[Graph, int] = field(default_factory=dict)
     instances: dict[Hashable, int | None] = field(default_factory=dict)
     calls: dict[Hashable, Value | None] = field(default_factory=dict)
@@ -103,15 +104,29 @@ class World:
     def with_chain(self, error: DiagnosticError) -> DiagnosticError:
         """`error` with the calls it happened in, unless an inner call has told them."""
         chain = tuple(reversed(self._frames))
-        done = (d if d.chain or not chain else _chained(d, chain) for d in error.diagnostics)
+        done = (d if d.chain or not chain else self._chained(d, chain) for d in error.diagnostics)
         return DiagnosticError(*done)
 
-    def add_graph(self, graph: Graph, output_spans: tuple[Span, ...]) -> int:
-        """Position of `graph`, shared with an equal one that was built before."""
+    def _chained(self, diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:
+        """With `chain`; what is found inside the prelude is told at the user's innermost call."""
+        user, span = self.resolved.syntax.source, diagnostic.span
+        if span is not None and span.source is not user:
+            for at, frame in enumerate(chain):
+                if frame.span is not None and frame.span.source is user:
+                    note = f"found inside `{frame.call}`, at {span}"
+                    notes, chain = (*diagnostic.notes, note), chain[at + 1 :]
+                    return replace(diagnostic, span=frame.span, notes=notes, chain=chain)
+        return replace(diagnostic, chain=chain)
+
+    def add_graph(self, graph: Graph, places: tuple[OutputPlace, ...]) -> int:
+        """Position of `graph`, shared with an equal one that was built before.
+
+        `places` are, of each output, what was written and the joins that it was written in.
+        """
         if graph not in self.known_graphs:
             self.known_graphs[graph] = len(self.graphs)
             self.graphs.append(graph)
-            self.output_spans.append(output_spans)
+            self.output_places.append(places)
         return self.known_graphs[graph]
 
     def trail(self) -> str:
@@ -124,9 +139,11 @@ class World:
                     sizes.append(size)
         return " -> ".join(sizes)
 
-    def count_call(self, span: Span | None) -> None:
-        """Refuses an expansion that does not end."""
-        if len(self.calls) + len(self.instances) > MAX_CALLS or len(self._frames) > MAX_DEPTH:
+    def count_call(self, span: Span | None, inside: int = 0) -> None:
+        """Refuses an expansion that does not end; `inside` counts frames of the call itself."""
+        if len(self._frames) > MAX_DEPTH + inside:
+            raise self.endless(span, f"more than {MAX_DEPTH:,} calls nested here")
+        if len(self.calls) + len(self.instances) > MAX_CALLS:
             raise self.endless(span, f"reached after {len(self.calls):,} distinct calls")
 
     def count_variant(self, rule: Hashable, span: Span) -> None:
@@ -142,18 +159,14 @@ class World:
             raise self.endless(span, f"more than {MAX_STRANDS:,} values so far")
 
     def endless(self, span: Span | None, label: str) -> DiagnosticError:
-        outermost = next((f.call for f in self._frames if "(" in f.call), "the net")
+        outermost = next((f"`{f.call}`" for f in self._frames if "(" in f.call), "the net")
         return DiagnosticError(
             Diagnostic(
                 "F0305",
-                f"the expansion of `{outermost}` does not end, or is too large",
+                f"the expansion of {outermost} does not end, or is too large",
                 span,
                 label,
                 notes=(f"the limits are {MAX_CALLS:,} distinct calls, {MAX_DEPTH:,} nested",),
                 helps=(Help("make every call's arguments smaller, and give a base case"),),
             )
         )
-
-
-def _chained(diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:
-    return replace(diagnostic, chain=chain)

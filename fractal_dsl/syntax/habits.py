@@ -56,12 +56,11 @@ def _defining_word(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     if first.text not in _DEFINING or _kind(lexemes, 1) != "NAME":
         return None
     gone = Span(first.span.source, first.span.start, lexemes[1].span.start)
-    return Diagnostic(
-        "F0101",
+    return _mended(
         f"`{first.text}` is no word of the language",
         first.span,
+        Help("write `name = ...` or `name(x) = ...`", Edit(gone, "")),
         "a definition needs no word before it",
-        helps=(Help("write `name = ...` or `name(x) = ...`", Edit(gone, "")),),
     )
 
 
@@ -90,7 +89,13 @@ def _anonymous(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
 
 
 def _no_such(message: str, lexeme: Lexeme, way: str) -> Diagnostic:
-    return Diagnostic("F0101", message, lexeme.span, helps=(Help(way),))
+    return _mended(message, lexeme.span, Help(way))
+
+
+def _mended(
+    message: str, span: Span, way: Help, label: str = "", second: tuple[Label, ...] = ()
+) -> Diagnostic:
+    return Diagnostic("F0101", message, span, label, second, helps=(way,))
 
 
 def _comparing_definition(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -100,13 +105,8 @@ def _comparing_definition(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     if lexemes[0].type not in {"NAME", "NET", "PARAM", "IMPLICIT"} or _depth(lexemes, at):
         return None
     span = lexemes[at].span
-    return Diagnostic(
-        "F0101",
-        "unexpected `==` after the head of a definition",
-        span,
-        "`==` compares",
-        helps=(Help("a definition takes `=`", Edit(span, "=")),),
-    )
+    message = "unexpected `==` after the head of a definition"
+    return _mended(message, span, Help("a definition takes `=`", Edit(span, "=")), "`==` compares")
 
 
 def _conditional_after(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -116,25 +116,16 @@ def _conditional_after(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
         return None
     if any(one.type == "FOR" for one in lexemes[:at]):
         return None
-    return Diagnostic(
-        "F0101",
-        "unexpected `if` after an expression",
-        lexemes[at].span,
-        "a condition comes first",
-        helps=(Help("write `if c then a else b`"),),
-    )
+    message, way = "unexpected `if` after an expression", Help("write `if c then a else b`")
+    return _mended(message, lexemes[at].span, way, "a condition comes first")
 
 
 def _elif(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     if _text(lexemes, at) not in {"elif", "elseif", "elsif"}:
         return None
     span = lexemes[at].span
-    return Diagnostic(
-        "F0101",
-        f"`{span.text}` is no word of the language",
-        span,
-        helps=(Help("write `else if`", Edit(span, "else if")),),
-    )
+    way = Help("write `else if`", Edit(span, "else if"))
+    return _mended(f"`{span.text}` is no word of the language", span, way)
 
 
 def _arrow(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -145,12 +136,8 @@ def _arrow(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     if not _touching(lexemes, start):
         return None
     span = lexemes[start].span.to(lexemes[start + 1].span)
-    return Diagnostic(
-        "F0101",
-        f"`{span.text}` is no sign of the language",
-        span,
-        helps=(Help("series is written `>>`", Edit(span, ">>")),),
-    )
+    way = Help("series is written `>>`", Edit(span, ">>"))
+    return _mended(f"`{span.text}` is no sign of the language", span, way)
 
 
 def _spaced_join(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -159,12 +146,8 @@ def _spaced_join(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     if kinds != ["OPEN_ROUND", "PLUS", "CLOSE_ROUND"]:
         return None
     span = lexemes[at - 2].span.to(lexemes[at].span)
-    return Diagnostic(
-        "F0101",
-        "the join is one sign",
-        span,
-        helps=(Help("write `(+)` without spaces", Edit(span, "(+)")),),
-    )
+    way = Help("write `(+)` without spaces", Edit(span, "(+)"))
+    return _mended("the join is one sign", span, way)
 
 
 def _slashes(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -176,13 +159,9 @@ def _slashes(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
         sign = lexemes[at - 1]
     else:
         return None
-    return Diagnostic(
-        "F0101",
-        f"unexpected `{lexemes[at].text}`",
-        lexemes[at].span,
-        labels=(Label(sign.span, "this divides"),),
-        helps=(Help("a comment begins with `#`"),),
-    )
+    way, divides = Help("a comment begins with `#`"), Label(sign.span, "this divides")
+    found = lexemes[at]
+    return _mended(f"unexpected `{found.text}`", found.span, way, second=(divides,))
 
 
 def _composed_by_letter(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -192,25 +171,16 @@ def _composed_by_letter(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     if _kind(lexemes, at - 1) not in _OPERANDS | frozenset(CLOSERS):
         return None
     span = lexemes[at].span
-    return Diagnostic(
-        "F0101",
-        "unexpected name `o` after an expression",
-        span,
-        helps=(Help("composition is written `.` or `∘`", Edit(span, ".")),),
-    )
+    way = Help("composition is written `.` or `∘`", Edit(span, "."))
+    return _mended("unexpected name `o` after an expression", span, way)
 
 
 def _several_inputs(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     """`wiring(a, b)`"""
     if _kind(lexemes, at) != "COMMA" or _kind(lexemes, at - 3) != "WIRING":
         return None
-    return Diagnostic(
-        "F0101",
-        "a wiring has one input",
-        lexemes[at].span,
-        "expected `)`",
-        helps=(Help("a list that comes in is unpacked: `wiring([a, b]) { ... }`"),),
-    )
+    way = Help("a list that comes in is unpacked: `wiring([a, b]) { ... }`")
+    return _mended("a wiring has one input", lexemes[at].span, way, "expected `)`")
 
 
 def _chained_comparison(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -228,14 +198,8 @@ def _chained_comparison(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
             break
     if earlier is None:
         return None
-    return Diagnostic(
-        "F0101",
-        "comparisons do not chain",
-        lexemes[at].span,
-        "the second one",
-        labels=(Label(earlier.span, "the first one"),),
-        helps=(Help("write `a < b and b < c`"),),
-    )
+    way, first = Help("write `a < b and b < c`"), Label(earlier.span, "the first one")
+    return _mended("comparisons do not chain", lexemes[at].span, way, "the second one", (first,))
 
 
 def _depth(lexemes: list[Lexeme], at: int) -> int:

@@ -35,7 +35,7 @@ def bombs() -> list[str]:
               for n in range(12, 22)]  # fmt: skip
     found += ["g(0, m) = m\ng(n+1, m) = g(n, 2*m) + g(n, 2*m+1)\n" + f"net = conv(g({n}, 1))"
               for n in range(12, 22)]  # fmt: skip
-    found += [f"t(n) = t(n + {step}) >> conv\nnet = t(1)" for step in range(1, 6)]
+    found += [f"t(n) if n != 0 = t(n + {step}) >> conv\nnet = t(1)" for step in range(1, 6)]
     found += [f"net = chain(chain(conv for i in 1..{n}) for j in 1..{n})" for n in (100, 500, 900)]
     found += [f"net = (id ++ conv) ** {n}" for n in (1_000, 10_000, 100_000)]
     found += [f"net = conv(len([i for i in 1..{n} for j in 1..{n}]))" for n in (400, 1_000, 9_000)]

@@ -15,9 +15,9 @@ from fractal_dsl.ir.graph import Program, Recursion, Sampling
 from fractal_dsl.ir.operators.elementwise import Concat, Product, Relu, Sigmoid, Silu, Sum
 from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d
 from fractal_dsl.ir.operators.pooling import AvgPool, GlobalAvgPool, MaxPool
+from fractal_dsl.ir.prune import drop_unreached
 from fractal_dsl.ir.shapes import Shape, image
 from fractal_dsl.ir.verify import verify
-from fractal_dsl.passes.pipeline import drop_unreached
 from tests.passes.sketch import Flow, Library, Sketch
 from tests.programs import fdl_programs
 

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from fractal_dsl.diagnostics import InternalError
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.ir.graph import Call, Graph, Program
+from fractal_dsl.ir.prune import drop_unreached
 from fractal_dsl.ir.verify import verify
 from fractal_dsl.passes import pipeline
-from fractal_dsl.passes.pipeline import PIPELINE, Pass, drop_unreached, merge_equal_graphs, run
+from fractal_dsl.passes.pipeline import PIPELINE, Pass, merge_equal_graphs, run
 from tests.handmade import block_only, fractalnet
 from tests.passes.programs import programs
 

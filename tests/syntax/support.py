@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
@@ -50,8 +51,8 @@ def outline(node: tree.Node) -> str:
 def _words(node: tree.Node) -> list[str]:
     """What a node holds beside its parts."""
     words: list[str] = []
-    for name in node.__slots__:
-        value = getattr(node, name)
+    for field in fields(node):
+        value = getattr(node, field.name)
         if isinstance(value, str) and value:
             words.append(value)
         elif isinstance(value, bool | int | float):

@@ -22,6 +22,15 @@ net on image[1, 6, 6] =
     conv(2, 3) >> deep(5) >> chain(stage0(w) for w in [2, 2]) >> conv(2, 3)
     >> chain(stage1(w) for w in [2, 2]) >> max_pool(2) >> global_max_pool >> linear(3)
 """,
+    "a loop that starts with an operand of a bundle": """
+implicit channels = 4
+g(1) = conv (+) conv(4, 1)
+g(C+1) = joined(g(C) (+) conv) (+) (g(C) . g(C))
+net on image[1, 6, 6] =
+    conv(4, 3) >> ((drop(g(1) (+) conv, local = 0.3) (+) sum(joined(conv (+) relu), id))
+                   >> each(g(1) ** 3))
+    >> global_avg_pool >> linear(3)
+""",
 }
 
 

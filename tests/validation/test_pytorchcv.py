@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from fractal_dsl import compile as compile_spec
+from fractal_dsl.driver.compilation import Style
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.reference.tensors import random_tensors
 from tests.pytorchcv import fractalnet_cifar10
 
+STYLES: tuple[Style, ...] = ("modules", "flat")
 SPEC = Path(__file__).parents[2] / "specs" / "paper" / "fractal20_cifar.fdl"
 
 
-@pytest.mark.parametrize("style", ["modules", "flat"])
-def test_fractal20_computes_what_pytorchcv_s_does(style: str) -> None:
+@pytest.mark.parametrize("style", STYLES)
+def test_fractal20_computes_what_pytorchcv_s_does(style: Style) -> None:
     """Eval mode, float32, random weights and statistics: at most 1e-5 apart.
 
     pytorchcv pools after a block's last join, as the paper's figure 1 has it; the spec before

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fractal_dsl.emit.torch.context import Context
 from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
+from fractal_dsl.emit.torch.operators import Fact
 from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
 from fractal_dsl.emit.torch.uses import facts_of, operator_of
+from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "formula_on_samples", "on_samples"]
 
 ONE = ident("t")
 
@@ -32,6 +34,10 @@ class Calls:
     @property
     def is_sampled(self) -> bool:
         return self.context.is_sampled
+
+    @property
+    def per_sample(self) -> bool:
+        return self.context.takes_samples
 
     def note(self, part: Part) -> str:
         return self.context.note(part)
@@ -55,9 +61,10 @@ class Calls:
     def layer(self, part: Layer, own: Safe, value: Safe) -> Code:
         """A layer at work; a dense layer drops the ones of a [C, 1, 1]."""
         operator = operator_of(part.members[0]).attributes.operator
-        if operator == "linear" and facts_of(part.members[0])["image"]:
-            return fill("{}({}.flatten(1))", own, value)
-        return fill("{}({})", own, value)
+        flattens = operator == "linear" and facts_of(part.members[0])["image"]
+        if self.per_sample:
+            return on_samples(fill("lambda t: {}(t.flatten(1))", own) if flattens else own, value)
+        return fill("{}({}.flatten(1))" if flattens else "{}({})", own, value)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
         node = operator_of(part.members[0])
@@ -65,12 +72,16 @@ class Calls:
         numbers = {}
         if isinstance(node.attributes, Scalar):
             numbers["value"] = literal(node.attributes.value)
-        return written(node.attributes, facts, numbers, inputs=inputs)
+        if not self.per_sample:
+            return written(node.attributes, facts, numbers, inputs=inputs)
+        return formula_on_samples(node.attributes, facts, numbers, inputs)
 
     def call(self, part: Invoke | Open, inputs: Sequence[Safe], live: Safe | None) -> Code:
         given = list(inputs)
         if self.context.is_steered(part.members[0]):
             given.append(fill("plan"))
+        elif self.per_sample:
+            return on_samples(module(self.modules, part.path), *inputs)
         if live is not None:
             given.append(live)
         return fill("{}({})", module(self.modules, part.path), commas(given))
@@ -91,7 +102,10 @@ class Calls:
                 text = self.layer(stage, own, text)
             else:
                 steered = self.context.is_steered(stage.members[0])
-                text = fill("{}({}, plan)" if steered else "{}({})", own, text)
+                if self.per_sample and not steered:
+                    text = on_samples(own, text)
+                else:
+                    text = fill("{}({}, plan)" if steered else "{}({})", own, text)
         if not names:
             return fill("[{} for {} in {}]", text, ONE, source)
         names.append(ONE)
@@ -150,6 +164,23 @@ class Calls:
             rows.append(shapes.pop() if len(shapes) == 1 else None)
         note = self.context.symbols.shape(rows)
         return note and f"{note} each"
+
+
+def on_samples(function: Safe, *values: Safe) -> Code:
+    """A function of tensors, applied to what is there of the samples."""
+    return fill("on({}, {})", function, commas(values))
+
+
+def formula_on_samples(
+    attributes: Attributes,
+    facts: Mapping[str, Fact],
+    numbers: Mapping[str, Safe],
+    inputs: Sequence[Safe],
+) -> Code:
+    """An operator's formula as a function of tensors, and that applied."""
+    names = [Code(f"t{at}" if at else "t") for at in range(len(inputs))]
+    formula = written(attributes, facts, numbers, inputs=names)
+    return on_samples(fill("lambda {}: {}", commas(names), formula), *inputs)
 
 
 def is_join(variable: LoopVariable) -> bool:

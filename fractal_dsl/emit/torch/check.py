@@ -17,17 +17,18 @@ __all__ = ["check_code"]
 
 IMPORTS: Final = {
     "__future__": {"annotations"},
-    "collections.abc": {"Callable", "Sequence"},
+    "collections.abc": {"Callable", "Iterable", "Sequence"},
     "functools": {"reduce"},
     "itertools": {"compress"},
+    "operator": {"or_"},
     "torch": {"Tensor", "nn"},
-    "typing": {"Any", "cast"},
+    "typing": {"Any", "NamedTuple", "cast"},
 }
 
 BUILTINS: Final = frozenset(
     """
-    False None True ValueError any bool enumerate float int isinstance iter len list next
-    range reversed str sum super tuple type zip
+    False None NotImplementedError True ValueError all any bool enumerate float int isinstance
+    iter len list next range reversed str sum super tuple type zip
     """.split()
 )
 
@@ -35,8 +36,9 @@ DUNDERS: Final = frozenset({"__all__", "__future__", "__init__", "__str__"})
 
 TORCH: Final = frozenset(
     """
-    torch.Generator torch.Generator().manual_seed torch.add torch.cat torch.div torch.double
-    torch.float32 torch.maximum torch.minimum torch.mul torch.promote_types torch.rand torch.sub
+    torch.Generator torch.Generator().manual_seed torch.add torch.cat torch.channels_last
+    torch.div torch.double torch.float32 torch.maximum torch.minimum torch.mul
+    torch.promote_types torch.rand torch.sub torch.tensor torch.zeros
     """.split()
 )
 
@@ -44,17 +46,18 @@ LAYERS: Final = frozenset(
     """
     AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
     Dropout2d ELU Flatten GELU Hardsigmoid Hardswish Identity LeakyReLU Linear MaxPool2d Mish
-    Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softplus Tanh
+    Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softplus Tanh functional
     """.split()
 )
 
 PLAIN: Final = frozenset(
     {
-        ast.Add, ast.AnnAssign, ast.Assign, ast.AugAssign, ast.BinOp, ast.BitOr, ast.BoolOp,
-        ast.ClassDef, ast.Compare, ast.Del, ast.Delete, ast.Dict, ast.Div, ast.Eq, ast.Expr,
-        ast.FloorDiv, ast.For, ast.FormattedValue, ast.GeneratorExp, ast.GtE, ast.If, ast.IfExp,
-        ast.In, ast.Is, ast.JoinedStr, ast.Lambda, ast.List, ast.ListComp, ast.Load, ast.Lt,
-        ast.LtE, ast.Module, ast.Mult, ast.Not, ast.NotEq, ast.Or, ast.Raise, ast.Return,
+        ast.Add, ast.And, ast.AnnAssign, ast.Assign, ast.AugAssign, ast.BinOp, ast.BitAnd,
+        ast.BitOr, ast.BoolOp, ast.ClassDef, ast.Compare, ast.Del, ast.Delete, ast.Dict, ast.Div,
+        ast.Eq, ast.Expr, ast.FloorDiv, ast.For, ast.FormattedValue, ast.GeneratorExp, ast.Gt,
+        ast.GtE, ast.If, ast.IfExp, ast.In, ast.Is, ast.IsNot, ast.JoinedStr, ast.LShift,
+        ast.Lambda, ast.List, ast.ListComp, ast.Load, ast.Lt, ast.LtE, ast.Module, ast.Mult,
+        ast.Not, ast.NotEq, ast.NotIn, ast.Or, ast.Pow, ast.RShift, ast.Raise, ast.Return,
         ast.Slice, ast.Starred, ast.Store, ast.Sub, ast.Subscript, ast.Tuple, ast.USub,
         ast.UnaryOp, ast.arg, ast.arguments, ast.comprehension, ast.keyword,
     }

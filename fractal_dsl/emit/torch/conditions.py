@@ -57,12 +57,25 @@ class Conditions:
             parts.append(fill("{}{}" if one else "any({}{})", row(join), text))
         return joined(" or ", parts)
 
-    def live(self, bundle: int, row: Row) -> Code:
+    def who(self, need: frozenset[Atom], row: Row) -> Code:
+        """The samples, as bits, for which a value is needed."""
+        parts: list[Safe] = []
+        for join, first, last in runs(need):
+            one = last == first + 1 and not self.items[join][first].spread
+            text = self.index(join, first) if one else self.slice(join, first, last)
+            parts.append(fill("{}{}" if one else "union({}{})", row(join), text))
+        return joined(" | ", parts)
+
+    def live(self, bundle: int, row: Row, per_sample: bool = False) -> Code:
         """What lives of a bundle's operands, as its maker is told."""
         if bundle in self.unpacked:
             if (run := self.run_of(self.unpacked[bundle])) is not None:
                 return fill("{}{}", row(run.join), self.slice(*run))
-            tests = [self.test(self.need(value), row) for value in self.unpacked[bundle]]
+            needs = [self.need(value) for value in self.unpacked[bundle]]
+            tests = [
+                self.who(need, row) if per_sample and need else self.test(need, row)
+                for need in needs
+            ]
             return fill("({},)" if len(tests) == 1 else "({})", commas(tests))
         goes = self.destination[bundle]
         while isinstance(goes, int):

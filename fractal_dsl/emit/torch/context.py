@@ -46,7 +46,10 @@ class Context:
         self.names = names
         self.heads = heads
         self.is_sampled = classes.tapes.columns is not None
+        sampling = self.program.sampling
+        self.per_sample = self.is_sampled and sampling is not None and sampling.per_sample
         self.first = family.classes[0]
+        self.takes_samples = self.per_sample and self.tapes.steered[self.first.graph]
         self.graph = classes.graph(self.first)
         self.body = family.body
         self.at = {id(part): at for at, part in enumerate(walk(self.body))}
@@ -126,7 +129,8 @@ class Context:
     def operator(self, at: int, number: int, part: Layer, member: Member) -> Code:
         attributes = operator_of(member).attributes
         numbers = {role: self.number(Key(at, number, role)) for role in numbers_of(member)}
-        return written(attributes, facts_of(member), numbers, inplace=part.inplace)
+        facts = facts_of(member)
+        return written(attributes, facts, numbers, inplace=part.inplace, per_sample=self.per_sample)
 
     def call(self, at: int, number: int) -> Code:
         callee = self.first.callees[at, number]

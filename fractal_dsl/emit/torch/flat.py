@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from fractal_dsl.emit.torch.calls import formula_on_samples, on_samples
 from fractal_dsl.emit.torch.docs import class_doc
-from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds
+from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES
@@ -35,6 +36,9 @@ class _FlatWriter:
     def __init__(self, program: Program, columns: ColumnTable | None, picks: Picks) -> None:
         self.program = program
         self.columns = columns
+        sampling = program.sampling
+        self.per_sample = columns is not None and sampling is not None and sampling.per_sample
+        self.needs: list[Need] | None = None
         self.picks = picks
         self.flat: FlatProgram = flatten(program)
         self.nodes = self.flat.nodes
@@ -56,6 +60,7 @@ class _FlatWriter:
             doc=class_doc([net], net.doc or self.program.doc),
             attributes=laid_out(self.attributes(), 1),
             is_net=sampled,
+            per_sample=self.per_sample,
             signature=laid_out([Line(self.signature())], 1),
             modules=laid_out(self.modules(), 2),
             reach=laid_out(self.reach(), 2) if sampled else [],
@@ -84,6 +89,8 @@ class _FlatWriter:
         return fill("def __init__({}) -> None:", commas(given))
 
     def head(self) -> Code:
+        if self.per_sample:
+            return fill("def compute(self, x: Samples, plan: Plan) -> Samples:")
         plan = ", plan: Plan | None = None" if self.columns is not None else ""
         return Code(f"def forward(self, x: Tensor{plan}) -> Tensor:")
 
@@ -126,7 +133,8 @@ class _FlatWriter:
             if self.is_head(head, node):
                 numbers[head.attribute] = name
         facts = entry.facts(node.attributes, shapes)
-        return written(node.attributes, facts, numbers, inplace=self.is_inplace(node))
+        inplace, per_sample = self.is_inplace(node), self.per_sample
+        return written(node.attributes, facts, numbers, inplace=inplace, per_sample=per_sample)
 
     def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
         layer = self.program.net.nodes[head.node]
@@ -192,23 +200,16 @@ class _FlatWriter:
 
     def test(self, need: frozenset[tuple[int, int]], row: str) -> Code:
         """`plan[3][0] or any(plan[4][1:3])`"""
-        rows: dict[int, list[int]] = {}
-        for join, operand in sorted(need):
-            rows.setdefault(join, []).append(operand)
-        parts: list[Safe] = []
-        for join, operands in rows.items():
-            name = Code(row.format(join))
-            first, last = operands[0], operands[-1] + 1
-            if len(operands) == last - first > 1:
-                parts.append(fill("any({}[{}:{}])", name, literal(first), literal(last)))
-            else:
-                parts.extend(fill("{}[{}]", name, literal(one)) for one in operands)
-        return joined(" or ", parts)
+        return joined(" or ", rows_of(need, row, fill("any")))
+
+    def who(self, need: frozenset[tuple[int, int]]) -> Code:
+        """The samples, as bits, for which a value is needed."""
+        return joined(" | ", rows_of(need, "plan[{}]", fill("union")))
 
     # Forward -------------------------------------------------------------------------
 
     def forward(self) -> list[Line]:
-        needs = FlatNeeds(self.flat).found if self.columns is not None else None
+        needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
         last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
         last[self.flat.output] = len(self.nodes)
         self.variables[0] = fill("x")
@@ -227,12 +228,14 @@ class _FlatWriter:
             if needs is not None:
                 for join, operand in feeds.get(at, ()):
                     self.put(at, join, operand)
-        self.say(ALWAYS, fill("y: Tensor = {}", self.variables[self.flat.output]))
+        kind = fill("Samples" if self.per_sample else "Tensor")
+        self.say(ALWAYS, fill("y: {} = {}", kind, self.variables[self.flat.output]))
         self.say(ALWAYS, fill("return y"))
         return self.grouped()
 
     def operation(self, at: int, node: FlatNode) -> Code:
-        values = [self.variables[source] for source in node.inputs]
+        values = [self.read(source, self.needs[at] if self.needs else ALWAYS)
+                  for source in node.inputs]  # fmt: skip
         if node.attributes is None:
             if self.columns is None:
                 return fill("mean([{}])", commas(values))
@@ -246,11 +249,23 @@ class _FlatWriter:
                 for role, value in entry.numbers(node.attributes, shapes).items()
             }
             facts = entry.facts(node.attributes, shapes)
+            if self.per_sample:
+                return formula_on_samples(node.attributes, facts, numbers, values)
             return written(node.attributes, facts, numbers, inputs=values)
-        value = values[0]
-        if node.attributes.operator == "linear" and self.nodes[node.inputs[0]].shape.spatial:
-            value = fill("{}.flatten(1)", value)
-        return fill("{}({})", placed_at(node.key), value)
+        own, shape = placed_at(node.key), self.nodes[node.inputs[0]].shape
+        flattens = node.attributes.operator == "linear" and shape.spatial
+        if self.per_sample:
+            called = fill("lambda t: {}(t.flatten(1))", own) if flattens else own
+            return on_samples(called, values[0])
+        return fill("{}({}.flatten(1))" if flattens else "{}({})", own, values[0])
+
+    def read(self, source: int, need: Need) -> Code:
+        """A value as something with `need` reads it: where samples differ, those it needs."""
+        text = self.variables[source]
+        known = self.needs[source] if self.needs else ALWAYS
+        if not self.per_sample or need is ALWAYS or need == known:
+            return text
+        return fill("{}.at({})", text, self.who(need))
 
     def put(self, at: int, join: int, operand: int) -> None:
         """An operand into its join's list, if it lives."""
@@ -264,7 +279,7 @@ class _FlatWriter:
                 start -= 1
             begin = Line(fill("ys_{} = []", literal(number)))
             self.lines.insert(start, (ALWAYS, begin))
-        self.say(need, fill("ys_{}.append({})", literal(number), self.variables[at]))
+        self.say(need, fill("ys_{}.append({})", literal(number), self.read(at, need)))
 
     def say(self, need: object, code: Code, note: str = "") -> None:
         self.lines.append((need, Line(code, note)))
@@ -293,6 +308,20 @@ class _FlatWriter:
                 made.append(line._replace(depth=1))
             current = need
         return made
+
+
+def rows_of(need: frozenset[tuple[int, int]], row: str, several: Safe) -> Iterator[Safe]:
+    """The rows of a need, those of neighbours together under the function `several`."""
+    rows: dict[int, list[int]] = {}
+    for join, operand in sorted(need):
+        rows.setdefault(join, []).append(operand)
+    for join, operands in rows.items():
+        name = Code(row.format(join))
+        first, last = operands[0], operands[-1] + 1
+        if len(operands) == last - first > 1:
+            yield fill("{}({}[{}:{}])", several, name, literal(first), literal(last))
+        else:
+            yield from (fill("{}[{}]", name, literal(one)) for one in operands)
 
 
 def prefixes(key: str) -> list[str]:

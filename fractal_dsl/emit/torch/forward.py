@@ -39,12 +39,15 @@ class Statement(NamedTuple):
 class Expressions(Protocol):
     """How one style writes its operations.
 
+    `per_sample`: values are those of some samples, and are asked for those that a reader needs.
     `nests` says whether calls may stand in the list of a join's operands, rather than each
     on a line of its own.
     """
 
     @property
     def is_sampled(self) -> bool: ...
+    @property
+    def per_sample(self) -> bool: ...
     @property
     def nests(self) -> bool: ...
     def note(self, part: Part) -> str: ...
@@ -201,10 +204,11 @@ class _Writer:
                     self.assign(part, text)
 
     def expression(self, part: Part) -> Code:
-        inputs = [self.read(value) for value in inputs_of(part)]
+        need = self.conditions.need(outputs_of(part)[0])
+        inputs = [self.read(value, need) for value in inputs_of(part)]
         live: Safe | None = None
         if self.sampled and isinstance(part, Open | Each):
-            live = self.conditions.live(part.result, self.row)
+            live = self.conditions.live(part.result, self.row, self.calls.per_sample)
         return self.calls.expression(part, inputs, live)
 
     def assign(self, part: Part, text: Code) -> None:
@@ -262,7 +266,8 @@ class _Writer:
             item = self.items[join][at]
             if not self.names.is_known(item.value) and item.value not in self.waiting:
                 return False
-            self.gather(join, at, self.read(item.value), "", item.spread)
+            need = frozenset({Atom(join, at)}) if not item.spread else ALWAYS
+            self.gather(join, at, self.read(item.value, need), "", item.spread)
         return True
 
     def gather(self, join: int, at: int, text: Safe, note: str, spread: bool) -> None:
@@ -283,8 +288,10 @@ class _Writer:
             at -= 1
         crossed = re.findall(r"\w+", " ".join(s.line.code for s in self.statements[at:]))
         name = self.names.start_list(join, frozenset(crossed))
-        typed = "{}: list[Tensor] = []" if self.names.is_new(name) else "{} = []"
-        line = Line(fill(typed, name))
+        line = Line(fill("{} = []", name))
+        if self.names.is_new(name):
+            kind = fill("Samples" if self.calls.per_sample else "Tensor")
+            line = Line(fill("{}: list[{}] = []", name, kind))
         self.statements.insert(at, Statement(self.conditions.found[join], line))
 
     # Others ----------------------------------------------------------------------
@@ -300,7 +307,14 @@ class _Writer:
         self.names.keep(part.source, part.results)
         self.waiting.update((value, rest) for value in part.results)
 
-    def read(self, value: int) -> Code:
+    def read(self, value: int, need: Need) -> Code:
+        """A value as something with `need` reads it: where samples differ, those that it needs."""
+        text = self.variable(value)
+        if not self.calls.per_sample or need is ALWAYS or need == self.conditions.need(value):
+            return text
+        return fill("{}.at({})", text, self.conditions.who(need, self.row))
+
+    def variable(self, value: int) -> Code:
         """The variable of a value; an operand of a bundle that is read once needs none."""
         rest = self.waiting.get(value)
         if rest is not None and len(self.uses[value]) == 1 and self.is_next(value):
@@ -325,7 +339,7 @@ class _Writer:
     def loop(self, part: Loop) -> None:
         assert isinstance(self.calls, Calls)
         need = self.conditions.need(part.result)
-        source = self.names.of(part.source)
+        source = self.read(part.source, need)
         name = self.names.give(part.result)
         if name != source:
             self.add(need, fill("{} = {}", name, source))

@@ -13,10 +13,10 @@ from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules import class_views
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.templates import render
-from fractal_dsl.emit.torch.text import Code, Safe, comment, docstring, fill, literal
+from fractal_dsl.emit.torch.text import Code, Safe, comment, docstring, fill, joined, literal
 from fractal_dsl.emit.torch.views import ClassView, PlanView
 from fractal_dsl.ir.columns import ColumnTable
-from fractal_dsl.ir.graph import Join, Program
+from fractal_dsl.ir.graph import Join, Program, Sampling
 
 __all__ = ["emit_module"]
 
@@ -48,10 +48,10 @@ def emit_module(
         "header": header(spec_name, spec_sha256, version),
         "doc": module_doc(program),
         "name": views[-1].name,
-        "plan": plan_view(program, picks) if sampled else None,
+        "plan": plan_view(program, picks, views) if sampled else None,
         "has_joins": has_joins,
         "classes": views,
-        **imports(views, sampled, has_joins),
+        **imports(views, program.sampling if sampled else None, has_joins),
     }
     text = render("module.py.j2", view)
     check_code(text)
@@ -81,8 +81,11 @@ def table(picks: tuple[Pick, ...]) -> Safe:
     return literal(picks)
 
 
-def plan_view(program: Program, picks: Picks) -> PlanView:
+def plan_view(program: Program, picks: Picks, views: Sequence[ClassView]) -> PlanView:
     assert program.sampling is not None
+    per_sample = program.sampling.per_sample
+    made = " ".join(line for view in views for line in view.modules) if per_sample else ""
+    norms: list[Safe] = [fill(kind) for kind in ("BatchNorm1d", "BatchNorm2d") if kind in made]
     some = program.sampling.columns
     groups = any(isinstance(p, tuple) for n in range(len(picks.merged)) for p in picks.table(n))
     return PlanView(
@@ -90,20 +93,31 @@ def plan_view(program: Program, picks: Picks) -> PlanView:
         pick_type=fill("int | tuple[int, ...]" if groups else "int"),
         has_groups=groups,
         some_columns=None if some is None else literal(some),
+        per_sample=per_sample,
+        norms=norms,
+        norm_types=joined(" | ", norms),
     )
 
 
-def imports(views: Sequence[ClassView], sampled: bool, has_joins: bool) -> dict[str, list[Safe]]:
+def imports(
+    views: Sequence[ClassView], sampling: Sampling | None, has_joins: bool
+) -> dict[str, list[Safe]]:
     """The import lines that the code needs."""
     text = "\n".join(line for v in views for line in code_of(v))
+    per_sample = sampling is not None and sampling.per_sample
     standard: list[Safe] = []
-    if sampled:
+    if per_sample:
+        standard.append(fill("from collections.abc import Callable, Iterable, Sequence"))
+    elif sampling is not None:
         standard.append(fill("from collections.abc import Callable, Sequence"))
-    if "reduce(" in text:
+    if "reduce(" in text or per_sample:
         standard.append(fill("from functools import reduce"))
     if "compress(" in text:
         standard.append(fill("from itertools import compress"))
+    if per_sample:
+        standard.append(fill("from operator import or_"))
     typed = [word for word in ("Any", "cast") if re.search(rf"\b{word}\b", text)]
+    typed = sorted([*typed, "NamedTuple"] if per_sample else typed)
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
     used = [fill("import torch")] if has_joins or "torch." in text else []

@@ -101,6 +101,7 @@ class _ClassWriter:
             doc=class_doc(graphs_of(self.classes, self.family.classes[0]), doc),
             attributes=laid_out(self.attributes(), 1),
             is_net=draws,
+            per_sample=self.context.per_sample,
             signature=laid_out([Line(self.signature())], 1),
             modules=laid_out(self.modules.lines(), 2),
             reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
@@ -143,15 +144,20 @@ class _ClassWriter:
         return next(name for key, name in self.keys.items() if name.startswith(head.name))
 
     def head(self) -> Code:
+        per_sample = self.context.takes_samples
+        kind = fill("Samples" if per_sample else "Tensor")
         given = [fill("self")]
-        given += [fill("{}: Tensor", input_name(at)) for at in range(len(self.context.body.inputs))]
+        inputs = range(len(self.context.body.inputs))
+        given += [fill("{}: {}", input_name(at), kind) for at in inputs]
         if self.steered:
-            given.append(fill("plan: Plan | None = None" if self.is_entry else "plan: Plan"))
+            draws = self.is_entry and not per_sample
+            given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))
         if self.steered and self.graph.is_open:
             given.append(fill("live: Live"))
         several = self.graph.is_open or len(self.graph.outputs) > 1
-        result = fill("list[Tensor]" if several else "Tensor")
-        return fill("def forward({}) -> {}:", commas(given), result)
+        result = fill("list[{}]", kind) if several else kind
+        name = fill("compute" if per_sample and self.is_entry else "forward")
+        return fill("def {}({}) -> {}:", name, commas(given), result)
 
 
 def head_keys(classes: Classes, family: Family, heads: Sequence[HeadParameter]) -> dict[Key, str]:

@@ -16,8 +16,9 @@ WORD = re.compile(r"[^A-Za-z0-9]+")
 # Whatever a generated module may define, import or use as a local name.
 TAKEN = frozenset(
     """
-    Any Callable DropPath Draw F Generator Iterator Join Live NamedTuple Part Plan Sequence T
-    Tensor annotations cast compress mean nn reduce torch
+    Any BatchNorm1d BatchNorm2d Callable DropPath Draw F Generator Iterable Iterator Join Live
+    NamedTuple Part Plan Samples Sequence T Tensor annotations cast compress mean nn on or_
+    places reduce torch union
     alive cls draw g generator h kept live p plan q self super t u v w x y z
     """.split()
 )

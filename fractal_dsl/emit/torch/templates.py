@@ -77,8 +77,12 @@ def written(
     *,
     inplace: bool = False,
     inputs: Sequence[Safe] = (),
+    per_sample: bool = False,
 ) -> Code:
-    """The fragment of one operator; `numbers` are how its numbers are written here."""
+    """The fragment of one operator; `numbers` are how its numbers are written here.
+
+    `per_sample`: some samples of a mini-batch may come in, which concerns statistics.
+    """
     entry = ENTRIES[attributes.operator]
     view: dict[str, object] = {
         role: None if number == plain(entry.defaults.get(role)) else number
@@ -86,6 +90,7 @@ def written(
     }
     view |= facts
     view["inplace"] = inplace
+    view["per_sample"] = per_sample
     view["many"] = len(inputs) > MANY
     view["pair"] = len(inputs) == 2
     if "ceil" in facts and view["stride"] == view["kernel_size"]:

@@ -25,6 +25,7 @@ class ClassView:
     attributes: list[Safe]
     methods: bool = True
     is_net: bool = False
+    per_sample: bool = False
     signature: list[Safe]
     modules: list[Safe]
     reach: list[Safe]
@@ -37,13 +38,17 @@ class PlanView:
     """The drop-path section. `picks` says those that most joins have.
 
     `has_groups`: some joins keep several inputs in a column. `some_columns` are those that
-    global sampling may draw, None for all.
+    global sampling may draw, None for all. `per_sample`: each sample has a plan of its own;
+    `norms` are the kinds of batch norm that are told how many samples they see.
     """
 
     picks: list[Safe]
     pick_type: Safe
     has_groups: bool
     some_columns: Safe | None
+    per_sample: bool
+    norms: list[Safe]
+    norm_types: Safe
 
 
 def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
+from typing import Any
 
 from fractal_dsl.ir.operators.spec import OperatorSpec
 
 __all__ = ["markdown", "signature"]
+
+# Defaults that the table holds as None, because they depend on another setting.
+COMPUTED = {"padding": "kernel_size // 2", "stride": "kernel_size"}
 
 HEAD = """# Operators
 
@@ -26,16 +30,15 @@ counts in no depth.
 
 def signature(spec: OperatorSpec) -> str:
     """`conv2d(channels, kernel_size = 3, ...)`; without brackets where nothing can be given."""
-    parts = []
-    for field in fields(spec.attributes):
-        if field.default is MISSING:
-            parts.append(field.name)
-        elif field.default is None:
-            meaning = "kernel_size" if field.name == "stride" else "kernel_size // 2"
-            parts.append(f"{field.name} = {meaning}")
-        else:
-            parts.append(f"{field.name} = {literal(field.default)}")
-    return f"{spec.name}({', '.join(parts)})" if parts else spec.name
+    settings = ", ".join(map(setting, fields(spec.attributes)))
+    return f"{spec.name}({settings})" if settings else spec.name
+
+
+def setting(field: Field[Any]) -> str:
+    if field.default is MISSING:
+        return field.name
+    default = COMPUTED[field.name] if field.default is None else literal(field.default)
+    return f"{field.name} = {default}"
 
 
 def literal(value: object) -> str:

@@ -1,0 +1,185 @@
+"""F0401: what is joined does not have one shape. Which inputs, from where, and how to mend it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Edit, Help, Label
+from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.source import Span
+
+__all__ = ["OutputPlace", "Side", "Written", "meeting", "unequal"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """A join sign that a value was written in; `inner` is the next one within it.
+
+    `join` tells expansions of one sign apart.
+    """
+
+    sign: Span
+    join: object
+    inner: Written | None
+
+
+OutputPlace: TypeAlias = tuple[Span, Written | None]
+"""What was written for an output of a graph, and the joins around it."""
+
+
+def meeting(first: Written | None, other: Written | None) -> Span | None:
+    """The sign of the innermost join that two values were both written in."""
+    found = None
+    while first is not None and other is not None and first.join is other.join:
+        found, first, other = first.sign, first.inner, other.inner
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One input of a join: its text, its shape, and the place that set its channels (or size)."""
+
+    span: Span
+    shape: Shape
+    set_at: Callable[[bool], Span | None]
+
+    @property
+    def name(self) -> str:
+        text = " ".join(self.span.text.split())
+        return text if len(text) <= 36 else text[:33] + "..."
+
+
+def unequal(
+    sides: Sequence[Side], first: Side, other: Side, sign: Span, notes: tuple[str, ...] = ()
+) -> DiagnosticError:
+    """The message for two of the `sides` that do not fit; `sign` is where they meet."""
+    by = difference(first.shape, other.shape, sign)
+    labels = {side.span: str(side.shape) for side in (first, other)}
+    if len(labels) == 1:
+        labels = {first.span: f"{first.shape}, then {other.shape}"}
+    if by != "shape":
+        for side in (first, other):
+            place = side.set_at(by == "channels")
+            if place is not None:
+                labels.setdefault(place, f"sets {amount(side.shape, by)}")
+    labels.pop(sign, None)
+    return DiagnosticError(
+        Diagnostic(
+            "F0401",
+            f"the inputs of this join differ in {by}: {versus(sides, first, other, by)}",
+            sign,
+            needs(sign),
+            labels=tuple(Label(span, text) for span, text in labels.items()),
+            notes=notes,
+            helps=mends(sides, first, other, by, sign),
+        )
+    )
+
+
+def difference(a: Shape, b: Shape, sign: Span) -> str:
+    """In what two shapes differ: `channels`, `size` (height and width), or `shape`."""
+    if not a.kind == b.kind == "image":
+        return "shape"
+    if a.spatial == b.spatial:
+        return "channels"
+    return "size" if a.channels == b.channels or concatenates(sign) else "shape"
+
+
+def concatenates(sign: Span) -> bool:
+    return sign.text in ("++", "concat")
+
+
+def needs(sign: Span) -> str:
+    """What a join asks of its inputs."""
+    if concatenates(sign):
+        return f"`{sign.text}` needs equal heights and widths"
+    gate = " (or [C, 1, 1] beside [C, H, W])" if sign.text in ("*", "/", "product") else ""
+    return f"`{sign.text}` needs equal shapes{gate}"
+
+
+def amount(shape: Shape, by: str) -> str:
+    if by == "channels":
+        return f"{shape.channels} channels"
+    return " x ".join(map(str, shape.spatial)) if by == "size" else str(shape)
+
+
+def versus(sides: Sequence[Side], first: Side, other: Side, by: str) -> str:
+    """Both inputs by name with what they give; by number where the names are the same."""
+    names = [f"`{side.name}`" for side in (first, other)]
+    if names[0] == names[1]:
+        names = [f"input {sides.index(side) + 1}, `{side.name}`," for side in (first, other)]
+    amounts = (amount(side.shape, by).removesuffix(" channels") for side in (first, other))
+    return " and ".join(f"{n} gives {size}" for n, size in zip(names, amounts, strict=True))
+
+
+# Ways out ------------------------------------------------------------------------------
+
+
+def mends(sides: Sequence[Side], first: Side, other: Side, by: str, sign: Span) -> tuple[Help, ...]:
+    if by == "channels":
+        return tuple(channel_mends(sides, first, other, sign))
+    return size_mends(first, other) if by == "size" else ()
+
+
+def channel_mends(sides: Sequence[Side], first: Side, other: Side, sign: Span) -> list[Help]:
+    counts = Counter(side.shape.channels for side in sides)
+    target, _ = max(counts.items(), key=lambda item: (item[1], item[0]))
+    odd, even = (first, other) if other.shape.channels == target else (other, first)
+    mend = after(odd.span, f"project({target})")
+    helps = [Help(f"bring `{odd.name}` to {target} channels", mend)]
+    way = rewritten(even, odd) if counts[target] == 1 else rewritten(odd, even)
+    if way is not None and first.span != other.span:
+        helps.append(way)
+    if all(one.shape.spatial == two.shape.spatial for one, two in pairwise(sides)):
+        total = sum(side.shape.channels for side in sides)
+        instead = "concat" if sign.text.isalpha() else "++"
+        helps.append(Help(f"or `{instead}` for `{sign.text}`: it concatenates to {total} channels"))
+    return helps
+
+
+def rewritten(side: Side, like: Side) -> Help | None:
+    """The layer that set a side's channels, with the other's; None where no number says them."""
+    place = side.set_at(True)
+    if place is None:
+        return None
+    given = rf"([(,=]\s*){side.shape.channels}(?=\s*[,)])"
+    text, count = re.subn(given, rf"\g<1>{like.shape.channels}", place.text)
+    return Help(f"or write `{text}` for `{place.text}` at {place}") if count == 1 else None
+
+
+def size_mends(first: Side, other: Side) -> tuple[Help, ...]:
+    small, large = sorted((first, other), key=lambda side: side.shape.spatial)
+    sizes = list(zip(large.shape.spatial, small.shape.spatial, strict=True))
+    factors = {x // y for x, y in sizes if y and x % y == 0}
+    if len(factors) != 1 or any(x % y for x, y in sizes if y):
+        return ()
+    factor = factors.pop()
+    pool = f"max_pool({factor})"
+    way = f"bring `{large.name}` down by {factor}; `stride = {factor}` in a layer of it does too"
+    return (Help(way, after(large.span, pool)),)
+
+
+def after(operand: Span, layer: str) -> Edit:
+    """Puts `layer` behind an operand, in brackets where it has none."""
+    text, source = operand.text, operand.source.text
+    before, behind = source[: operand.start].rstrip()[-1:], source[operand.end :].lstrip()[:1]
+    if is_bracketed(text):
+        return Edit(operand, f"{text[:-1].rstrip()} >> {layer})")
+    if before in ("(", ",") and behind in (")", ","):
+        return Edit(operand, f"{text} >> {layer}")
+    return Edit(operand, f"({text} >> {layer})")
+
+
+def is_bracketed(text: str) -> bool:
+    """Whether one pair of round brackets stands around all of `text`."""
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return at == len(text) - 1 and at > 0
+    return False
