@@ -31,6 +31,7 @@ examples:
   fractalc fractal4.fdl -o model.py -o model.svg  the same, and a picture of it
   fractalc fractal4.fdl -o model.py --set C=5     another value for `param C`
   fractalc fractal4.fdl -o f.pdf --highlight column=3
+  fractalc fractal4.fdl -o col3.py --column 3     one column, a network of its own
   fractalc info fractal4.fdl                      depth, columns, paths, work, memory
   fractalc check *.fdl                            only look for mistakes
   fractalc explain F0202                          what a code means, and how to mend it
@@ -149,6 +150,10 @@ def add(
 def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", help="a file of FDL; - is standard input")
     add_choices(parser)
+    parser.add_argument(
+        "--column", metavar="K", type=int,
+        help="column K alone, 1 the shallowest; weights of the whole net load into it",
+    )  # fmt: skip
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:

@@ -35,5 +35,7 @@ def compiled(arguments: argparse.Namespace) -> Compilation:
     """The net that the command line names. Raises UsageError and DiagnosticError."""
     values = settings_of(arguments)
     source = read_source(arguments.spec)
-    with waiting(f"compiling {source.name}"):
-        return compile_source(source, net=arguments.net, params=values)
+    with asked(), waiting(f"compiling {source.name}"):
+        compilation = compile_source(source, net=arguments.net, params=values)
+        column: int | None = getattr(arguments, "column", None)
+        return compilation if column is None else compilation.column(column)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.driver.limits import check_columns, check_expansion
+from fractal_dsl.driver.request import RequestError
 from fractal_dsl.driver.sources import digest
 from fractal_dsl.driver.targets import PICTURES
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Program
 from fractal_dsl.passes.column_table import column_table
 from fractal_dsl.passes.columns import ColumnMap
+from fractal_dsl.passes.extract import extract_column
 from fractal_dsl.passes.report import Report, analyse
 from fractal_dsl.source import Source
 from fractal_dsl.version import VERSION
@@ -85,6 +87,17 @@ class Compilation:
         columns = ColumnMap(self.program)
         check_columns(columns)
         return column_table(self.program, columns)
+
+    def column(self, number: int) -> Compilation:
+        """Column `number`, 1 = the shallowest, as a network of its own.
+
+        Its parameters have the names that they have in the whole net. Raises RequestError for
+        a column that is not there.
+        """
+        count = ColumnMap(self.program).count
+        if not 1 <= number <= count:
+            raise RequestError(f"column {number}: the columns of `{self.name}` are 1 to {count:,}")
+        return replace(self, program=extract_column(self.program, number))
 
     def module(self, style: Style = "modules") -> type[Any]:
         """The generated class, in memory; needs torch."""

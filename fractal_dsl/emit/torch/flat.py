@@ -102,6 +102,7 @@ class _FlatWriter:
     def modules(self) -> Iterator[Line]:
         """Containers before what they hold; joins, which hold no tensors, at the end."""
         made: set[str] = set()
+        lengths: Counter[str] = Counter()
         lists = {
             key.rsplit(".", 1)[0]
             for node in self.nodes
@@ -116,8 +117,8 @@ class _FlatWriter:
                 if key not in made:
                     made.add(key)
                     kind = fill("nn.ModuleList()" if key in lists else "nn.Module()")
-                    yield Line(placed(key, kind))
-            yield Line(placed(node.key, self.made(at, node)))
+                    yield from put(key, kind, lengths)
+            yield from put(node.key, self.made(at, node), lengths)
         if self.columns is not None:
             for number, picks in enumerate(self.join_picks()):
                 yield Line(self.join(number, picks))
@@ -336,9 +337,13 @@ def placed_at(key: str) -> Code:
     return Code("self" + "".join(parts))
 
 
-def placed(key: str, value: Safe) -> Code:
-    """The statement that puts a module in its place."""
+def put(key: str, value: Safe, lengths: Counter[str]) -> Iterator[Line]:
+    """Statements that put a module in its place; what a column leaves out of a list is a gap."""
     around, _, part = key.rpartition(".")
-    if part.isdigit():
-        return fill("{}.append({})", placed_at(around), value)
-    return fill("{} = {}", placed_at(key), value)
+    if not part.isdigit():
+        yield Line(fill("{} = {}", placed_at(key), value))
+        return
+    gaps = int(part) - lengths[around]
+    lengths[around] = int(part) + 1
+    for one in (*[fill("nn.Identity()")] * gaps, value):
+        yield Line(fill("{}.append({})", placed_at(around), one))
