@@ -223,6 +223,11 @@ class Sampling:
         """Whether each sample has a sub-network of its own."""
         return self.per == "sample"
 
+    @property
+    def simultaneous(self) -> bool:
+        """Whether each step trains a local sample and all columns."""
+        return self.mode == "simultaneous"
+
 
 class HeadParameter(NamedTuple):
     """A net's parameter that sizes one layer of the entry graph, such as `classes = 10`.

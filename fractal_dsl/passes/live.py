@@ -92,19 +92,19 @@ class LiveWork:
         if sampling is None:
             return None
         local = drawn = 0.0
-        if sampling.mode == "simultaneous" or sampling.mixture < 1:
+        if sampling.simultaneous or sampling.mixture < 1:
             found = self.local(cost)
             if found is None:
                 return None
             local = found
-        if sampling.mode == "simultaneous" or sampling.mixture > 0:
+        if sampling.simultaneous or sampling.mixture > 0:
             shares = self.column_shares(cost)
             if not shares:
                 return None
             drawn = float(sum(shares))
-            if sampling.mode != "simultaneous":
+            if not sampling.simultaneous:
                 drawn /= len(shares)
-        if sampling.mode == "simultaneous":
+        if sampling.simultaneous:
             return local + drawn
         return (1 - sampling.mixture) * local + sampling.mixture * drawn
 

@@ -18,11 +18,10 @@ from fractal_dsl.syntax import tree
 
 __all__ = ["sampling"]
 
-# What each word may be today, and what is planned.
 WORDS = {
-    "per": (("batch", "sample"), ()),
-    "mode": (("sampled",), ("simultaneous",)),
-    "dead": (("skip",), ("advance",)),
+    "per": ("batch", "sample"),
+    "mode": ("sampled", "simultaneous"),
+    "dead": ("skip", "advance"),
 }
 PARAMETERS = ("local", "global", *WORDS, "columns")
 
@@ -83,12 +82,9 @@ def column_list(value: Value, span: Span) -> tuple[int, ...]:
 
 
 def word(name: str, value: Value, span: Span) -> str:
-    today, later = WORDS[name]
-    if isinstance(value, str) and value in today:
+    if isinstance(value, str) and value in WORDS[name]:
         return value
-    if isinstance(value, str) and value in later:
-        raise fail("F0210", f'`{name} = "{value}"` is not there yet', span, "planned, not built")
-    listed = " or ".join(f'"{one}"' for one in (*today, *later))
+    listed = " or ".join(f'"{one}"' for one in WORDS[name])
     raise DiagnosticError(
         Diagnostic(
             "F0211", f"`{name}` of `drop_path` is {listed}", span, helps=(Help(f"write {listed}"),)

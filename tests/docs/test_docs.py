@@ -58,8 +58,8 @@ def test_every_command_and_every_python_block_runs(checkout: Path) -> None:
             short = ["--epochs", "1"] if words[1] == "examples/digits.py" else []
             run([sys.executable, *words[1:], *short], checkout)
     for page in PAGES:
-        for block in blocks(page, "python"):
-            run([sys.executable, "-c", f"import sys; sys.path.insert(0, '.')\n{block}"], checkout)
+        script = "\n".join(["import sys; sys.path.insert(0, '.')", *blocks(page, "python")])
+        run([sys.executable, "-c", script], checkout)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "specs").rglob("*.fdl")), ids=lambda p: p.name)

@@ -113,12 +113,22 @@ def test_channels_last_survives(module: nn.Module) -> None:
     )
 
 
+MODES = (
+    'global = 0.5, per = "sample"',
+    'mode = "simultaneous"',
+    'dead = "advance", columns = [1, 3]',
+    'per = "sample", mode = "simultaneous", dead = "advance"',
+)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of generated files: every specification, and more, in both styles."""
     folder = tmp_path_factory.mktemp("generated")
     named: list[tuple[str, Path | str]] = [(path.stem, path) for path in SPECS]
-    for name, source in [*named, ("block", BLOCK), ("net", NET), ("plain", PLAIN)]:
+    named += [("block", BLOCK), ("net", NET), ("plain", PLAIN)]
+    named += [(f"mode_{at}", NET.replace("global = 0.5", one)) for at, one in enumerate(MODES)]
+    for name, source in named:
         for style in STYLES:
             text = compiled(source).generate(style)
             (folder / f"{name}_{style}.py").write_text(text, encoding="utf-8")
@@ -137,7 +147,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_generated_files_are_clean(files: Path, command: tuple[str, ...]) -> None:
     """By strict rules of everyday: who puts a file into a project need not exempt it."""
     paths = sorted(map(str, files.glob("*.py")))
-    assert len(paths) == 2 * (len(SPECS) + 3)
+    assert len(paths) == 2 * (len(SPECS) + 3 + len(MODES))
     done = subprocess.run(
         [sys.executable, "-m", *command, *paths], capture_output=True, text=True, cwd=files
     )

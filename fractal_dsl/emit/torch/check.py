@@ -27,7 +27,7 @@ IMPORTS: Final = {
 
 BUILTINS: Final = frozenset(
     """
-    False None NotImplementedError True ValueError all any bool enumerate float int isinstance
+    False None NotImplementedError True ValueError all any bool dict enumerate float int isinstance
     iter len list next range reversed str sum super tuple type zip
     """.split()
 )
@@ -36,9 +36,10 @@ DUNDERS: Final = frozenset({"__all__", "__future__", "__init__", "__str__"})
 
 TORCH: Final = frozenset(
     """
-    torch.Generator torch.Generator().manual_seed torch.add torch.cat torch.channels_last
-    torch.div torch.double torch.float32 torch.maximum torch.minimum torch.mul
-    torch.promote_types torch.rand torch.sub torch.tensor torch.zeros
+    torch.Generator torch.Generator().manual_seed torch.add torch.autograd torch.cat
+    torch.channels_last torch.div torch.double torch.float32 torch.maximum torch.minimum
+    torch.mul torch.promote_types torch.rand torch.stack torch.sub torch.tensor torch.zeros
+    torch.zeros_like
     """.split()
 )
 
@@ -53,8 +54,9 @@ LAYERS: Final = frozenset(
 PLAIN: Final = frozenset(
     {
         ast.Add, ast.And, ast.AnnAssign, ast.Assign, ast.AugAssign, ast.BinOp, ast.BitAnd,
-        ast.BitOr, ast.BoolOp, ast.ClassDef, ast.Compare, ast.Del, ast.Delete, ast.Dict, ast.Div,
-        ast.Eq, ast.Expr, ast.FloorDiv, ast.For, ast.FormattedValue, ast.GeneratorExp, ast.Gt,
+        ast.BitOr, ast.BoolOp, ast.ClassDef, ast.Compare, ast.Del, ast.Delete, ast.Dict,
+        ast.DictComp, ast.Div, ast.Eq, ast.Expr, ast.FloorDiv, ast.For, ast.FormattedValue,
+        ast.GeneratorExp, ast.Gt,
         ast.GtE, ast.If, ast.IfExp, ast.In, ast.Is, ast.IsNot, ast.JoinedStr, ast.LShift,
         ast.Lambda, ast.List, ast.ListComp, ast.Load, ast.Lt, ast.LtE, ast.Module, ast.Mult,
         ast.Not, ast.NotEq, ast.NotIn, ast.Or, ast.Pow, ast.RShift, ast.Raise, ast.Return,

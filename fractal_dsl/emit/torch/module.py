@@ -96,6 +96,8 @@ def plan_view(program: Program, picks: Picks, views: Sequence[ClassView]) -> Pla
         per_sample=per_sample,
         norms=norms,
         norm_types=joined(" | ", norms),
+        simultaneous=program.sampling.simultaneous,
+        advance=program.sampling.dead == "advance",
     )
 
 

@@ -40,6 +40,8 @@ class PlanView:
     `has_groups`: some joins keep several inputs in a column. `some_columns` are those that
     global sampling may draw, None for all. `per_sample`: each sample has a plan of its own;
     `norms` are the kinds of batch norm that are told how many samples they see.
+    `simultaneous`: a step trains a local sample and all columns; `advance`: what a plan left
+    out gets gradients of zero.
     """
 
     picks: list[Safe]
@@ -49,6 +51,8 @@ class PlanView:
     per_sample: bool
     norms: list[Safe]
     norm_types: Safe
+    simultaneous: bool
+    advance: bool
 
 
 def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:
@@ -56,8 +60,7 @@ def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:
     sampling = program.sampling
     if columns is None or sampling is None:
         return []
-    return [
-        fill("local_rate = {}", literal(sampling.local)),
-        fill("global_rate = {}", literal(sampling.mixture)),
-        fill("columns = {}", literal(columns.count)),
-    ]
+    lines = [fill("local_rate = {}", literal(sampling.local))]
+    if not sampling.simultaneous:
+        lines.append(fill("global_rate = {}", literal(sampling.mixture)))
+    return [*lines, fill("columns = {}", literal(columns.count))]
