@@ -18,7 +18,7 @@ from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
-from fractal_dsl.semantics.build import Flow, GraphBuilder, Strand, is_identity
+from fractal_dsl.semantics.build import Flow, GraphBuilder, Strand, alone, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, Site, binary, join
 from fractal_dsl.semantics.equations import equation_text
@@ -92,7 +92,7 @@ def each(site: Site, expression: tree.Call, flow: Flow) -> Steps[Flow]:
     strands: list[Strand] = []
     for at, strand in enumerate(flow.strands):
         with site.builder.turn(at):
-            made: Flow = yield apply(site, network, strand)
+            made: Flow = yield apply(site, network, alone(strand))
             one = site.builder.close(made)
         strands.append(replace(strand, ref=one.ref, shape=one.shape))
     return replace(flow, strands=tuple(strands))

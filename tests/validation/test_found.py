@@ -31,6 +31,11 @@ net on image[1, 6, 6] =
                    >> each(g(1) ** 3))
     >> global_avg_pool >> linear(3)
 """,
+    "an operand of a nested join handed to `each` that stands in a join itself": """
+net on image[4, 6, 6] =
+    (conv(4) (+) drop(relu (+) tanh, local = 0.3)) >> each(mean(id, conv(4)))
+    >> global_avg_pool >> linear(3)
+""",
 }
 
 
