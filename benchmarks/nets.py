@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fractal_dsl import compile as compile_spec
 
-__all__ = ["fractalnet", "live_share", "peer", "stratified"]
+__all__ = ["fractalnet", "live_share", "peer", "stratified", "stratified_samples"]
 
 SPEC = """
 layer(rate) = conv >> dropout2d(rate)
@@ -29,11 +29,17 @@ param C = 3
 
 
 def fractalnet(
-    columns: int, *, drop_path: bool = True, style: Literal["modules", "flat"] = "modules"
+    columns: int,
+    *,
+    per: Literal["batch", "sample", "none"] = "batch",
+    style: Literal["modules", "flat"] = "modules",
 ) -> Any:
-    """Ours: pytorchcv's FractalNet as a rule, with its dropout of maps after each layer."""
-    text = SPEC + ("drop_path(local = 0.15, global = 0.5)\n" if drop_path else "")
-    return compile_spec(text, C=columns).module(style)()
+    """Ours: pytorchcv's FractalNet as a rule, with its dropout of maps after each layer.
+
+    `per`: who has a plan; "none" for straight-line code without drop-path.
+    """
+    directive = f'drop_path(local = 0.15, global = 0.5, per = "{per}")\n'
+    return compile_spec(SPEC + ("" if per == "none" else directive), C=columns).module(style)()
 
 
 def peer() -> nn.Module:
@@ -55,6 +61,12 @@ def stratified(model: Any, draws: int) -> list[tuple[str, Any]]:
             found.append(("local", model.sample_plan(generator)))
     model.global_rate = rate
     return found
+
+
+def stratified_samples(model: Any, draws: int, samples: int) -> list[list[Any]]:
+    """For each of so many mini-batches, a plan for each sample: stratified as above."""
+    plans = [plan for _, plan in stratified(model, draws * samples)]
+    return [plans[at * samples : (at + 1) * samples] for at in range(draws)]
 
 
 def live_share(model: Any, plan: Any) -> float:
