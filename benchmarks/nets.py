@@ -9,8 +9,9 @@ from pytorchcv.models.fractalnet_cifar import fractalnet_cifar10
 from torch import Tensor, nn
 
 from fractal_dsl import compile as compile_spec
+from fractal_dsl.driver import Compilation
 
-__all__ = ["fractalnet", "live_share", "peer", "stratified", "stratified_samples"]
+__all__ = ["column_of", "fractalnet", "live_share", "peer", "stratified", "stratified_samples"]
 
 SPEC = """
 layer(rate) = conv >> dropout2d(rate)
@@ -38,8 +39,20 @@ def fractalnet(
 
     `per`: who has a plan; "none" for straight-line code without drop-path.
     """
+    return compilation(columns, per).module(style)()
+
+
+def compilation(columns: int, per: str) -> Compilation:
     directive = f'drop_path(local = 0.15, global = 0.5, per = "{per}")\n'
-    return compile_spec(SPEC + ("" if per == "none" else directive), C=columns).module(style)()
+    return compile_spec(SPEC + ("" if per == "none" else directive), C=columns)
+
+
+def column_of(model: Any, k: int) -> nn.Module:
+    """Column `k` compiled alone, with the weights of `model`."""
+    column: nn.Module = compilation(model.columns, "batch").column(k).module()()
+    state = model.state_dict()
+    column.load_state_dict({key: state[key] for key in column.state_dict()})
+    return column
 
 
 def peer() -> nn.Module:
