@@ -51,6 +51,7 @@ def made(compilation: Compilation, target: Target, arguments: argparse.Namespace
         return compilation.form(
             target.kind,
             style=arguments.style,
+            checkpoint=arguments.checkpoint,
             expand=arguments.expand,
             highlight=arguments.highlight,
         )

@@ -17,6 +17,7 @@ from fractal_dsl.ir.graph import Program
 from fractal_dsl.passes.column_table import column_table
 from fractal_dsl.passes.columns import ColumnMap
 from fractal_dsl.passes.extract import extract_column
+from fractal_dsl.passes.recompute import recomputed
 from fractal_dsl.passes.report import Report, analyse
 from fractal_dsl.source import Source
 from fractal_dsl.version import VERSION
@@ -64,18 +65,23 @@ class Compilation:
         """The generated module, a class for each rule level."""
         return self.generate("modules")
 
-    def generate(self, style: Style = "modules") -> str:
+    def generate(self, style: Style = "modules", *, checkpoint: bool = False) -> str:
         """The generated module in either style; both have the same state-dict keys.
 
-        Raises DiagnosticError (F0301) for a net of more nodes than can be built.
+        With `checkpoint`, parts between joins are computed again in the backward pass instead
+        of being kept (`passes.recompute`). Raises DiagnosticError (F0301) for a net of more
+        nodes than can be built, RequestError for checkpoints in flat style.
         """
         check_expansion(self.program)
+        if checkpoint and style == "flat":
+            raise RequestError("--checkpoint needs --style modules: flat code has no parts")
         from fractal_dsl.emit.torch import emit_module
 
         return emit_module(
             self.program,
             style=style,
             columns=self._columns(),
+            recomputed=recomputed(self.program) if checkpoint else (),
             spec_name=PurePath(self.spec.name).name,
             spec_sha256=digest(self.spec),
             version=VERSION,
@@ -99,11 +105,11 @@ class Compilation:
             raise RequestError(f"column {number}: the columns of `{self.name}` are 1 to {count:,}")
         return replace(self, program=extract_column(self.program, number))
 
-    def module(self, style: Style = "modules") -> type[Any]:
+    def module(self, style: Style = "modules", *, checkpoint: bool = False) -> type[Any]:
         """The generated class, in memory; needs torch."""
         from fractal_dsl.runtime import load_class
 
-        return load_class(self.generate(style), self.name)
+        return load_class(self.generate(style, checkpoint=checkpoint), self.name)
 
     def networkx(self) -> nx.MultiDiGraph[int]:
         """The whole net as one flat DAG; an edge's key is the input's position."""
@@ -131,12 +137,13 @@ class Compilation:
         kind: str,
         *,
         style: Style = "modules",
+        checkpoint: bool = False,
         expand: bool = False,
         highlight: str | None = None,
     ) -> Form:
         """Any kind of output (one of `targets.KINDS`) as the bytes of a file."""
         if kind == "python":
-            return Form(self.generate(style).encode())
+            return Form(self.generate(style, checkpoint=checkpoint).encode())
         if kind in PICTURES:
             drawing = self.draw(kind, expand=expand, highlight=highlight)
             return Form(drawing.data, drawing.notes)

@@ -30,6 +30,7 @@ __all__ = [
     "buffers",
     "convs",
     "joins",
+    "kept_elements",
     "macs",
     "node_macs",
     "node_parameters",
@@ -103,7 +104,7 @@ def activation_bytes(program: Program) -> int:
     """
     total = 0
     for graph, number in _used(program):
-        total += number * FLOAT32 * sum(_kept_elements(graph))
+        total += number * FLOAT32 * sum(kept_elements(graph))
     return total
 
 
@@ -145,7 +146,7 @@ def _sum(program: Program, own: Callable[[Graph, Apply], int], kind: str | None 
     return total
 
 
-def _kept_elements(graph: Graph) -> Iterator[int]:
+def kept_elements(graph: Graph) -> Iterator[int]:
     readers: Counter[int] = Counter(operand.source.node for operand in graph.outputs)
     for node in graph.nodes:
         readers.update(ref.node for ref in node.inputs)

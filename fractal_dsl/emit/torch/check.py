@@ -18,24 +18,29 @@ __all__ = ["check_code"]
 IMPORTS: Final = {
     "__future__": {"annotations"},
     "collections.abc": {"Callable", "Iterable", "Sequence"},
-    "functools": {"reduce"},
+    "contextlib": {"nullcontext"},
+    "functools": {"partial", "reduce"},
     "itertools": {"compress"},
     "operator": {"or_"},
     "torch": {"Tensor", "nn"},
+    "torch.utils.checkpoint": {"checkpoint"},
     "typing": {"Any", "NamedTuple", "cast"},
 }
 
 BUILTINS: Final = frozenset(
     """
     False None NotImplementedError True ValueError all any bool dict enumerate float int isinstance
-    iter len list next range reversed str sum super tuple type zip
+    iter len list next object range reversed set str sum super tuple type zip
     """.split()
 )
 
-DUNDERS: Final = frozenset({"__all__", "__future__", "__init__", "__str__"})
+DUNDERS: Final = frozenset(
+    {"__all__", "__enter__", "__exit__", "__future__", "__init__", "__str__"}
+)
 
 TORCH: Final = frozenset(
     """
+    torch.is_grad_enabled
     torch.Generator torch.Generator().manual_seed torch.add torch.autograd torch.cat
     torch.channels_last torch.div torch.double torch.float32 torch.maximum torch.minimum
     torch.mul torch.promote_types torch.rand torch.stack torch.sub torch.tensor torch.zeros
@@ -47,7 +52,8 @@ LAYERS: Final = frozenset(
     """
     AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
     Dropout2d ELU Flatten GELU Hardsigmoid Hardswish Identity LeakyReLU Linear MaxPool2d Mish
-    Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softplus Tanh functional
+    Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softplus SyncBatchNorm
+    Tanh functional
     """.split()
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fractal_dsl.emit.torch.check import check_code
 from fractal_dsl.emit.torch.classes import Classes
@@ -26,6 +26,7 @@ def emit_module(
     *,
     style: str = "modules",
     columns: ColumnTable | None = None,
+    recomputed: Collection[int] = (),
     spec_name: str,
     spec_sha256: str,
     version: str,
@@ -34,7 +35,8 @@ def emit_module(
 
     `style` is "modules", a class for each rule level, or "flat", one class with everything
     in a row; both have the same state-dict keys. `columns` are needed where the program is
-    sampled (`passes.column_table`). What is returned has passed `check_code`.
+    sampled (`passes.column_table`). Instances of the graphs `recomputed` (`modules` style only)
+    keep nothing for the backward pass. What is returned has passed `check_code`.
     """
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
@@ -43,15 +45,16 @@ def emit_module(
     if style == "flat":
         views = [flat_view(program, table_, picks)]
     else:
-        views = class_views(Classes(Tapes(program, table_), picks))
+        views = class_views(Classes(Tapes(program, table_), picks), recomputed)
     view = {
         "header": header(spec_name, spec_sha256, version),
         "doc": module_doc(program),
         "name": views[-1].name,
         "plan": plan_view(program, picks, views) if sampled else None,
         "has_joins": has_joins,
+        "recompute": True if recomputed else None,
         "classes": views,
-        **imports(views, program.sampling if sampled else None, has_joins),
+        **imports(views, program.sampling if sampled else None, has_joins, bool(recomputed)),
     }
     text = render("module.py.j2", view)
     check_code(text)
@@ -102,7 +105,7 @@ def plan_view(program: Program, picks: Picks, views: Sequence[ClassView]) -> Pla
 
 
 def imports(
-    views: Sequence[ClassView], sampling: Sampling | None, has_joins: bool
+    views: Sequence[ClassView], sampling: Sampling | None, has_joins: bool, again: bool
 ) -> dict[str, list[Safe]]:
     """The import lines that the code needs."""
     text = "\n".join(line for v in views for line in code_of(v))
@@ -112,18 +115,27 @@ def imports(
         standard.append(fill("from collections.abc import Callable, Iterable, Sequence"))
     elif sampling is not None:
         standard.append(fill("from collections.abc import Callable, Sequence"))
-    if "reduce(" in text or per_sample:
-        standard.append(fill("from functools import reduce"))
+    elif again:
+        standard.append(fill("from collections.abc import Callable"))
+    if again:
+        standard.append(fill("from contextlib import nullcontext"))
+    reduces = "reduce(" in text or per_sample
+    tools = [word for word, used in (("partial", again), ("reduce", reduces)) if used]
+    if tools:
+        standard.append(fill("from functools import {}", Code(", ".join(tools))))
     if "compress(" in text:
         standard.append(fill("from itertools import compress"))
     if per_sample:
         standard.append(fill("from operator import or_"))
     typed = [word for word in ("Any", "cast") if re.search(rf"\b{word}\b", text)]
-    typed = sorted([*typed, "NamedTuple"] if per_sample else typed)
+    typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * again)})
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
-    used = [fill("import torch")] if has_joins or "torch." in text else []
-    return {"standard": standard, "imports": [*used, fill("from torch import Tensor, nn")]}
+    used: list[Safe] = [fill("import torch")] if has_joins or again or "torch." in text else []
+    used.append(fill("from torch import Tensor, nn"))
+    if again:
+        used.append(fill("from torch.utils.checkpoint import checkpoint"))
+    return {"standard": standard, "imports": used}
 
 
 def code_of(view: ClassView) -> list[Safe]:

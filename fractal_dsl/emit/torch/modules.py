@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.classes import Class, Classes, Family
@@ -24,16 +25,28 @@ from fractal_dsl.ir.graph import Graph, HeadParameter
 __all__ = ["class_views"]
 
 
-def class_views(classes: Classes) -> list[ClassView]:
-    """Every class, callees before callers, the network last."""
+def class_views(classes: Classes, recomputed: Collection[int] = ()) -> list[ClassView]:
+    """Every class, callees before callers, the network last.
+
+    The network has parts of all classes whose graphs are `recomputed` keep nothing.
+    """
     names = class_names(classes)
-    views = []
+    views: list[ClassView] = []
     for cls in classes.ordered:
         family = classes.family[cls.number]
         if cls is family.classes[0]:
             views.append(_ClassWriter(classes, family, names).view())
         else:
             views.append(heir(classes, family, cls, names))
+    kinds = [
+        names[cls.number]
+        for cls in classes.ordered
+        if all(instance.graph in recomputed for instance in cls.instances)
+    ]
+    if kinds:
+        call = fill("recompute(self, ({},))" if len(kinds) == 1 else "recompute(self, ({}))",
+                    commas(kinds))  # fmt: skip
+        views[-1] = replace(views[-1], recompute=laid_out([Line(call)], 2))
     return views
 
 

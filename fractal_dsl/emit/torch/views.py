@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fractal_dsl.emit.torch.text import Code, Safe, fill, literal
 from fractal_dsl.ir.columns import ColumnTable
@@ -16,7 +16,7 @@ class ClassView:
     """One generated class. `methods` is False where all of them are inherited.
 
     `signature` and `head` are the first lines of `__init__` and `forward`; `is_net` marks
-    the network itself where it draws plans.
+    the network itself where it draws plans. `recompute` are the last lines of `__init__`.
     """
 
     name: Safe
@@ -31,6 +31,7 @@ class ClassView:
     reach: list[Safe]
     head: list[Safe]
     forward: list[Safe]
+    recompute: list[Safe] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
