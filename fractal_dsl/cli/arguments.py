@@ -50,6 +50,10 @@ exit status:
 
 CHECK = "Looks for mistakes in every net of every file, and writes nothing."
 INFO = "What a network is made of: layers, columns, paths, joins, weights, work and memory."
+KEYMAP = """\
+Which weights of a small net seed which of a larger one: those of f(C) for f(C+1). Prints, for
+each state-dict key of the larger net that takes one, the small net's key.
+"""
 DUMP = "The program between two stages of the compiler."
 EXPLAIN = "What a code such as F0202 means, with an example that gives it and one that is mended."
 COMPLETION = """\
@@ -63,6 +67,7 @@ COMMANDS = {
     "compile": "compile a specification; the word may be left out",
     "info": "print what a network is made of",
     "check": "look for mistakes only",
+    "keymap": "say which weights of a small net seed a larger one",
     "dump": "print what one stage of the compiler made",
     "explain": "say what a code such as F0202 means",
     "operators": "list the operators",
@@ -117,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_compile(commands)
     add_info(commands)
     add_check(commands)
+    add_keymap(commands)
     add_dump(commands)
     explain = add(commands, "explain", EXPLAIN)
     explain.add_argument("code", metavar="CODE", nargs="?", help="leave it out for a list")
@@ -183,6 +189,10 @@ def add_compile(commands: Commands) -> None:
         "layer (flat); the weights of one load into the other",
     )  # fmt: skip
     parser.add_argument(
+        "--checkpoint", action="store_true",
+        help="of Python: train in less memory, computing parts again in the backward pass",
+    )  # fmt: skip
+    parser.add_argument(
         "--expand", action="store_true", help="draw repeats one by one, instead of once with x N"
     )
     parser.add_argument(
@@ -202,6 +212,19 @@ def add_check(commands: Commands) -> None:
     about = "files of FDL; - is standard input"
     parser.add_argument("specs", metavar="SPEC", nargs="+", help=about)
     add_choices(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def add_keymap(commands: Commands) -> None:
+    parser = add(commands, "keymap", KEYMAP, "fractalc keymap SMALL LARGE [options]")
+    parser.add_argument("spec", metavar="SMALL", help="a file of FDL")
+    parser.add_argument("large", metavar="LARGE", help="another, or the same again")
+    add_choices(parser)
+    for which in ("small", "large"):
+        parser.add_argument(
+            f"--set-{which}", metavar="NAME=VALUE", action="append", default=[],
+            help=f"the same as --set, for the {which} net alone",
+        )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

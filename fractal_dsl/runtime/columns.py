@@ -1,0 +1,158 @@
+"""The networks inside a network: taken out, compared, and computed one after another."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fractal_dsl.runtime.networks import drop_path_network, plan_of, traced, twin
+from fractal_dsl.runtime.sharing import Shared
+
+__all__ = ["ColumnRow", "ColumnTable", "anytime", "column_table", "extract_column"]
+
+
+def extract_column(model: nn.Module, k: int | None) -> nn.Module:
+    """Column `k` of `model` (1 the shallowest) as a network of its own; None: everything.
+
+    It has copies of the live layers alone, under the names that they have in `model`, and
+    `forward(x)` calls them one after another: no plan, no joins with one input. Its state
+    dict is a part of the whole net's. Mode (train, eval) and device are those of `model`.
+    """
+    made = copy.deepcopy(traced(model, plan_of(model, k)))
+    for one in made.modules():
+        _whole_batches(one)
+    return made
+
+
+def _whole_batches(module: nn.Module) -> None:
+    """A batch norm generated for `per = "sample"` is torch's own again: all samples are in."""
+    for plain in (nn.BatchNorm1d, nn.BatchNorm2d):
+        if isinstance(module, plain) and type(module) is not plain:
+            module.__class__ = plain
+            vars(module).pop("batch", None)
+
+
+def anytime(model: nn.Module, x: Tensor) -> Iterator[tuple[int | None, Tensor]]:
+    """Better answers in turn: (1, y), (2, y), ... for the columns, and (None, y) for all.
+
+    No layer sees the same tensor twice: what columns share is computed once. For that,
+    all results are kept until the iterator goes. `model` must be in eval mode.
+    """
+    network = drop_path_network(model)
+    if model.training:
+        raise ValueError("model is in train mode; eval mode was expected: model.eval()")
+    shared = Shared()
+    for k in (*range(1, network.columns + 1), None):
+        with shared, torch.no_grad():
+            plan = network.full_plan() if k is None else network.column_plan(k)
+            y = network(x, plan)
+        yield k, y
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRow:
+    """A column, or the whole net (`column` None), on a batch of one shape.
+
+    `depth` is the number of convolutions on its longest path, projections included;
+    `macs` are the multiply-adds of one sample, `latency` is milliseconds for the batch.
+    """
+
+    column: int | None
+    depth: int
+    parameters: int
+    macs: int
+    latency: float
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        name = "all" if self.column is None else str(self.column)
+        return (
+            name, str(self.depth), f"{self.parameters:,}", f"{self.macs:,}", f"{self.latency:.2f}",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTable:
+    """A row for each column and one for the whole net, for batches of one shape."""
+
+    rows: tuple[ColumnRow, ...]
+    batch: tuple[int, ...]
+
+    def __iter__(self) -> Iterator[ColumnRow]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        head = ("column", "depth", "parameters", "multiply-adds", "ms")
+        lines = [head, *(row.cells for row in self.rows)]
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+            for line in lines
+        )
+
+
+def column_table(model: nn.Module, x: Tensor, *, runs: int = 11) -> ColumnTable:
+    """What each column of `model` costs on the batch `x`: size, work and time.
+
+    Timed are the extracted networks in eval mode, by turns, after one run each to warm up;
+    `latency` is the median of `runs`.
+    """
+    if runs < 1:
+        raise ValueError(f"the median of {runs} runs; at least 1 was expected")
+    copied = copy.deepcopy(model).eval()
+    asked = (*range(1, drop_path_network(copied).columns + 1), None)
+    nets = [traced(copied, plan_of(copied, k)) for k in asked]
+    times = _latencies(nets, x, runs)
+    rows = (_row(k, net, x, ms) for k, net, ms in zip(asked, nets, times, strict=True))
+    return ColumnTable(tuple(rows), tuple(x.shape))
+
+
+def _row(column: int | None, net: fx.GraphModule, x: Tensor, latency: float) -> ColumnRow:
+    parameters = sum(one.numel() for one in net.parameters())
+    return ColumnRow(column, conv_depth(net), parameters, _macs(net, x), latency)
+
+
+def _macs(net: nn.Module, x: Tensor) -> int:
+    """Multiply-adds of one sample: convolutions and dense layers, without their biases."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        twin(net)(torch.empty_like(x, device="meta"))
+    return int(counter.get_total_flops()) // (2 * len(x))
+
+
+def conv_depth(net: fx.GraphModule) -> int:
+    """Convolutions on the longest path of a traced network."""
+    depths: dict[fx.Node, int] = {}
+    for node in net.graph.nodes:
+        own = node.op == "call_module" and isinstance(
+            net.get_submodule(node.target), nn.modules.conv._ConvNd
+        )
+        depths[node] = own + max((depths[one] for one in node.all_input_nodes), default=0)
+    return max(depths.values())
+
+
+def _latencies(nets: Iterable[nn.Module], x: Tensor, runs: int) -> list[float]:
+    """Median milliseconds of each; they take turns, so that a busy machine is fair to all."""
+    nets = list(nets)
+    times: list[list[float]] = [[] for _ in nets]
+    with torch.no_grad():
+        for run in range(runs + 1):
+            for net, own in zip(nets, times, strict=True):
+                took = _milliseconds(net, x)
+                if run:
+                    own.append(took)
+    return [median(own) for own in times]
+
+
+def _milliseconds(net: nn.Module, x: Tensor) -> float:
+    start = perf_counter()
+    net(x)
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+    return 1e3 * (perf_counter() - start)

@@ -1,0 +1,115 @@
+"""torch.compile for networks that draw plans: what lies between joins is compiled, Python steers.
+
+A plan is data that Python branches on. torch.compile over the whole forward would make one graph
+for each plan, and there are 7^5 for three columns and five blocks; after eight it gives up and
+runs eagerly. So the parts that no plan ever enters are compiled, each once for each shape, and
+the generated code between them goes on skipping what is dead.
+
+The full plan and a column are fixed: there `torch.compile(model, fullgraph=True)` is right.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from types import FunctionType
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+__all__ = ["compile_regions", "regions"]
+
+Model = TypeVar("Model", bound=nn.Module)
+
+# Graphs of one kind of region: training and evaluation, with and without gradients, for each
+# size of map at which a chain of blocks calls it. torch's own limit is 8.
+GRAPHS_OF_A_REGION = 64
+
+
+def regions(model: nn.Module) -> dict[str, nn.Module]:
+    """The largest parts of `model` that no plan enters, by name.
+
+    A part without parameters is left out where it is one operation of torch's (a pool, a dropout
+    between two joins): there is nothing to fuse. A model that draws no plans is one region, "".
+    """
+    return dict(_regions(model))
+
+
+def _regions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    waiting = [("", model)]
+    while waiting:
+        name, module = waiting.pop()
+        if not _is_entered(module):
+            if not _is_idle(module):
+                yield name, module
+            continue
+        children = [(f"{name}.{at}".lstrip("."), one) for at, one in module.named_children()]
+        waiting.extend(reversed(children))
+
+
+def _is_entered(module: nn.Module) -> bool:
+    """Whether a plan steers inside: generated parts with joins say so by `reach`."""
+    return any(hasattr(one, "reach") for one in module.modules())
+
+
+def _is_idle(module: nn.Module) -> bool:
+    """Joins and single operations without weights."""
+    return next(module.parameters(), None) is None and next(module.children(), None) is None
+
+
+def compile_regions(model: Model, **options: Any) -> Model:
+    """`model` itself, its regions compiled when they first run; keys and weights stay.
+
+    `options` are torch.compile's (`backend`, `mode`, ...). `dynamic` is False unless given: each
+    size of batch gets graphs of its own, so let loaders drop a last batch that is smaller. Where
+    plans are drawn for each sample, batches of every size occur: give `dynamic=True`.
+
+    Regions of one kind share their graphs. Copies and pickles of the model are not compiled.
+    Raises ValueError for the flat style with drop-path, whose forward is one function.
+    """
+    found = regions(model)
+    refuse_holders(model, found)
+    runners: dict[Hashable, Callable[..., Any]] = {}
+    for number, module in enumerate(found.values()):
+        kind = _kind(module)
+        if kind not in runners:
+            runners[kind] = _compiled(number, options)
+        # What `Module.compile` sets; but with one compiled function for all regions of a kind.
+        module._compiled_call_impl = partial(runners[kind], module)
+    return model
+
+
+def refuse_holders(model: nn.Module, found: dict[str, nn.Module]) -> None:
+    """In the flat style modules only hold others, and forward calls the leaves itself."""
+    if any(type(module) is nn.Module for module in model.modules()) and "" not in found:
+        raise ValueError(
+            f"{type(model).__name__} is in the flat style: its forward is one function that the"
+            " plan steers, with no regions to compile. Generate it with --style modules (its"
+            " weights load: the keys are the same), or compile one column as a whole:"
+            " torch.compile(partial(model, plan=model.column_plan(k)), fullgraph=True)"
+        )
+
+
+def _kind(module: nn.Module) -> Hashable:
+    """Regions that differ in nothing here run the same graphs, if their inputs agree, too."""
+    tensors = module.state_dict(keep_vars=True).items()
+    return type(module), tuple((name, one.shape, one.dtype) for name, one in tensors)
+
+
+def _run(region: nn.Module, *inputs: Any) -> Any:
+    """With hooks, but past `_compiled_call_impl`, which led here."""
+    return region._call_impl(*inputs)
+
+
+def _compiled(number: int, options: dict[str, Any]) -> Callable[..., Any]:
+    """`_run` with a code object of its own: dynamo keeps graphs, and counts them, by code."""
+    code = _run.__code__.replace(co_name=f"region_{number}")
+    settings: dict[str, Any] = {"dynamic": False}
+    if "recompile_limit" in inspect.signature(torch.compile).parameters:  # since torch 2.13
+        settings["recompile_limit"] = GRAPHS_OF_A_REGION
+    compiled: Callable[..., Any] = torch.compile(
+        FunctionType(code, _run.__globals__, code.co_name), **{**settings, **options}
+    )
+    return compiled

@@ -1,0 +1,249 @@
+"""Data-parallel training of networks that draw plans: what is dead is neither computed nor sent.
+
+torch's DistributedDataParallel must be told `find_unused_parameters=True` for such a network; it
+then walks the graph in every step and still sends zeros for what is dead. Here only gradients
+that live on some rank are averaged, in few flat messages after backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+__all__ = ["DropPathParallel", "Plans"]
+
+Plans = Literal["same", "own"]
+
+# As DDP's: large enough for full speed, small enough not to double the memory of gradients.
+BUCKET_BYTES = 25 * 2**20
+
+
+class DropPathParallel(nn.Module):
+    """A generated network with drop-path, trained by the ranks of a process group.
+
+        model = DropPathParallel(network)          # on every rank
+        criterion(model(x), target).backward()     # once, or for each of several micro-batches
+        model.average()                            # before optimizer.step()
+
+    At the start all ranks take rank 0's parameters, buffers and plan generator. With
+    `plans="same"` they then draw the same plans and take the same time; with "own" each draws
+    plans of its own, and a step waits for the largest. What a rank saves of `plan_state()` is its
+    own in that case.
+
+    After `average()`
+    - gradients are those of the mean of the ranks' losses: summed, divided by their number. Where
+      a parameter is dead on a rank, that rank counts as zero; dead on all ranks, it stays None;
+    - running statistics of batch normalisation are means over the ranks on which the layer ran
+      in train mode since the last `average()`, weighted by samples: all ranks hold the same.
+
+    Raises RuntimeError without a process group, TypeError where `module` draws no plans,
+    ValueError where a layer would wait for ranks that may never call it.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        plans: Plans = "same",
+        *,
+        group: dist.ProcessGroup | None = None,
+        bucket_bytes: int = BUCKET_BYTES,
+    ) -> None:
+        super().__init__()
+        _check(module, plans)
+        self.module, self.plans, self.group = module, plans, group
+        self.bucket_bytes = bucket_bytes
+        self.ranks = dist.get_world_size(group)
+        self.norms = _Norms(module)
+        self.agreed = False  # whether the ranks' plans have been compared
+        self.synchronise()
+
+    def forward(self, *inputs: Any, **settings: Any) -> Any:
+        return self.module(*inputs, **settings)
+
+    def synchronise(self) -> None:
+        """Take everything from rank 0: at the start, and after rank 0 has read a checkpoint."""
+        tensors = [one.detach() for one in self.module.state_dict().values()]
+        for bucket in _buckets(tensors, self.bucket_bytes):
+            flat = _flat(bucket)
+            dist.broadcast(flat, group=self.group, group_src=0)
+            _spread(flat, bucket)
+        self._synchronise_plans()
+        self.norms.forget()
+        self.agreed = False
+
+    def _synchronise_plans(self) -> None:
+        net: Any = self.module
+        state: Tensor = net.plan_state()
+        sent = state.to(next(net.parameters()).device)  # nccl moves nothing that is on the CPU
+        dist.broadcast(sent, group=self.group, group_src=0)
+        state = sent.to(state.device)
+        net.load_plan_state(
+            _own_state(state, dist.get_rank(self.group)) if self.plans == "own" else state
+        )
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Average live gradients and running statistics over the ranks; call before each step.
+
+        Raises RuntimeError on all ranks where plans were to be the same and are not. That is
+        looked at in each step on the CPU; on other devices, which it would make wait, in the
+        first after `synchronise()`.
+        """
+        names, parameters = zip(*self.module.named_parameters(), strict=True)
+        live, samples = self._exchange(parameters)
+        self._agree(names, parameters, live)
+        gradients = [one.grad for one in parameters if one.grad is not None]
+        statistics = self.norms.weighted(samples)
+        for bucket in _buckets([statistics, *gradients], self.bucket_bytes):
+            flat = _flat(bucket)
+            dist.all_reduce(flat, group=self.group)
+            _spread(flat, bucket)
+        if gradients:
+            torch._foreach_mul_(gradients, 1 / self.ranks)
+        self.norms.take(statistics, samples)
+
+    def _exchange(self, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """On how many ranks each gradient lives; samples of each norm, here and on all ranks."""
+        device = parameters[0].device
+        live = torch.tensor([one.grad is not None for one in parameters], device=device)
+        mine = self.norms.counts(device)
+        counts = torch.cat([live.long(), mine.flatten()])
+        dist.all_reduce(counts, group=self.group)
+        ranks, everywhere = counts[: len(live)], counts[len(live) :].view_as(mine)
+        return ranks, torch.stack([mine, everywhere])
+
+    def _agree(self, names: Sequence[str], parameters: Sequence[Tensor], live: Tensor) -> None:
+        """Every rank must send the same gradients."""
+        if self.plans == "same" and self.agreed and live.device.type != "cpu":
+            return
+        for name, parameter, ranks in zip(names, parameters, live.tolist(), strict=True):
+            if self.plans == "same" and 0 < ranks < self.ranks:
+                raise RuntimeError(
+                    f"the ranks' plans were to be the same, but {name} has a gradient on"
+                    f" {ranks} of {self.ranks} ranks only; give plan= the same on all ranks, call"
+                    ' synchronise() after loading a checkpoint, or construct with plans="own"'
+                )
+            if ranks and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.agreed = True
+
+
+def _check(module: nn.Module, plans: Plans) -> None:
+    if not dist.is_initialized():
+        raise RuntimeError(
+            "no process group: start with `torchrun --nproc-per-node N script.py` and call"
+            ' torch.distributed.init_process_group("gloo" or "nccl") first'
+        )
+    if plans not in ("same", "own"):
+        raise ValueError(f'plans is "same" or "own", not {plans!r}')
+    if not hasattr(module, "plan_state"):
+        raise TypeError(
+            f"{type(module).__name__} draws no plans (its spec has no drop_path); torch.nn.parallel"
+            ".DistributedDataParallel serves it well"
+        )
+    if plans == "own" and any(isinstance(one, nn.SyncBatchNorm) for one in module.modules()):
+        raise ValueError(
+            "SyncBatchNorm waits for all ranks in every layer, also for those whose own plan"
+            ' drops it; keep plain batch_norm (its statistics are combined), or plans="same"'
+        )
+
+
+def _own_state(state: Tensor, rank: int) -> Tensor:
+    """A generator state for `rank`, by a seed that rank 0's state draws."""
+    generator = torch.Generator()
+    generator.set_state(state)
+    seeds = torch.randint(2**62, (rank + 1,), generator=generator)
+    return generator.manual_seed(int(seeds[rank])).get_state()
+
+
+class _Norms:
+    """Running statistics of a module's batch normalisations, and the samples they come from."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.norms: list[Any] = [one for one in module.modules() if _has_statistics(one)]
+        for norm in self.norms:
+            # A buffer moves with the module; a count on the device needs no waiting for it, and
+            # torch.compile traces it as it does batch norm's own.
+            norm.register_buffer("samples_seen", None, persistent=False)
+            norm.register_forward_pre_hook(_count_samples)
+        self.forget()
+
+    def forget(self) -> None:
+        for norm in self.norms:
+            norm.samples_seen = torch.zeros_like(norm.num_batches_tracked)
+
+    def statistics(self) -> list[Tensor]:
+        return [one for norm in self.norms for one in (norm.running_mean, norm.running_var)]
+
+    def counts(self, device: torch.device) -> Tensor:
+        """[2, norms]: samples since last time; and weighted by them, batches ever tracked."""
+        if not self.norms:
+            return torch.zeros(2, 0, dtype=torch.long, device=device)
+        samples = torch.stack([norm.samples_seen for norm in self.norms])
+        tracked = torch.stack([norm.num_batches_tracked for norm in self.norms])
+        return torch.stack([samples, samples * tracked])
+
+    def weighted(self, samples: Tensor) -> Tensor:
+        """All running statistics in a row, each by this rank's share of the layer's samples."""
+        if not self.norms:
+            return torch.zeros(0, device=samples.device)
+        mine, everywhere = self.spread(samples[0][0]), self.spread(samples[1][0])
+        # The quotient is 1 exactly where no other rank has samples: then nothing is rounded.
+        return torch.where(mine > 0, _flat(self.statistics()) * (mine / everywhere), 0)
+
+    def take(self, summed: Tensor, samples: Tensor) -> None:
+        """What all ranks hold together; a layer that ran on none keeps what it has."""
+        if not self.norms:
+            return
+        everywhere, tracked = samples[1]
+        own = self.statistics()
+        _spread(torch.where(self.spread(everywhere) > 0, summed, _flat(own)), own)
+        numbers = [norm.num_batches_tracked for norm in self.norms]
+        mean = -(-tracked // everywhere.clamp(min=1))  # rounded up
+        _spread(torch.where(everywhere > 0, mean, torch.stack(numbers)), numbers)
+        self.forget()
+
+    def spread(self, values: Tensor) -> Tensor:
+        """A value for each norm, as one for each of its running statistics."""
+        sizes = [2 * norm.num_features for norm in self.norms]
+        repeated = torch.tensor(sizes, device=values.device)
+        row = values.repeat_interleave(repeated, output_size=sum(sizes))
+        return row.to(self.norms[0].running_mean.dtype)
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and module.running_mean is not None
+
+
+def _count_samples(norm: Any, inputs: tuple[Tensor, ...]) -> None:
+    if norm.training:
+        norm.samples_seen.add_(len(inputs[0]))
+
+
+def _buckets(tensors: Iterable[Tensor], limit: int) -> Iterator[list[Tensor]]:
+    """Tensors that go in one message: of one kind, up to `limit` bytes or a single larger one."""
+    open_: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+    for tensor in tensors:
+        bucket = open_.setdefault((tensor.dtype, tensor.device), [])
+        if bucket and sum(one.nbytes for one in [*bucket, tensor]) > limit:
+            yield bucket.copy()
+            bucket.clear()
+        bucket.append(tensor)
+    yield from open_.values()
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([one.reshape(-1) for one in tensors])
+
+
+def _spread(flat: Tensor, tensors: Sequence[Tensor]) -> None:
+    """The pieces of `flat` back into `tensors`, whatever their strides."""
+    pieces = flat.split([one.numel() for one in tensors])
+    torch._foreach_copy_(
+        list(tensors), [one.view(two.shape) for one, two in zip(pieces, tensors, strict=True)]
+    )

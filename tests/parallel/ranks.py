@@ -1,0 +1,224 @@
+"""What two gloo ranks do; each function's results go to a file, and tests look at them.
+
+One start of two processes serves all tests: importing torch twice costs more than the steps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.parallel import DistributedDataParallel
+
+from fractal_dsl.runtime.compiling import compile_regions
+from fractal_dsl.runtime.parallel import DropPathParallel
+from tests.parallel.nets import SPEC, batch, made
+
+__all__ = ["LR", "RANKS", "STEPS", "SyncNorm", "frozen", "loss", "run", "trained"]
+
+RANKS, STEPS, LR = 2, 50, 0.05
+PLAIN = SPEC.replace("drop_path", "## ")
+
+
+class SyncNorm(nn.BatchNorm2d):
+    """What SyncBatchNorm computes on GPUs: the statistics are those of the global batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
+        mean, square = all_reduce(own) / RANKS
+        variance = square - mean**2
+        with torch.no_grad():
+            count = RANKS * x.numel() / x.shape[1]
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        scale, shift, mean, variance = (
+            one[:, None, None] for one in (self.weight, self.bias, mean, variance)
+        )
+        return (x - mean) * torch.rsqrt(variance + self.eps) * scale + shift
+
+
+def synced(model: Any) -> Any:
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncNorm
+    return model
+
+
+def frozen(model: nn.Module) -> Any:
+    """Batch normalisation by running statistics, as in fine-tuning; not those of a new net."""
+    generator = torch.Generator().manual_seed(7)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+            module.running_mean.normal_(generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    return model
+
+
+def loss(model: Any, seed: int, rank: int | None = None, **settings: Any) -> Tensor:
+    """Of the global batch of that seed, or of a rank's share of it."""
+    x, target = batch(seed)
+    mine = slice(None) if rank is None else slice(rank, None, RANKS)
+    return nn.functional.cross_entropy(model(x[mine], **settings), target[mine])
+
+
+def optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), lr=LR, momentum=0.9, weight_decay=1e-3)
+
+
+def trained(model: Any, rank: int | None = None, steps: int = STEPS) -> dict[str, Tensor]:
+    """Parameters and buffers after some steps, by the keys of the network itself."""
+    descent = optimizer(model)
+    for seed in range(steps):
+        descent.zero_grad()
+        loss(model, seed, rank).backward()
+        if isinstance(model, DropPathParallel):
+            model.average()
+        descent.step()
+    return state(model)
+
+
+def state(model: nn.Module) -> dict[str, Tensor]:
+    inner = model.module if hasattr(model, "module") else model
+    return {name: one.clone() for name, one in inner.state_dict().items()}
+
+
+def gradients(model: nn.Module) -> dict[str, Tensor | None]:
+    return {name: one.grad for name, one in model.module.named_parameters()}
+
+
+# What is tried: functions of the rank ----------------------------------------------
+
+
+def start(rank: int) -> Any:
+    """Ranks that were made differently begin alike."""
+    net = made(seed=rank)
+    net.sample_plan()
+    model = DropPathParallel(net)
+    return state(model), net.plan_state(), [str(net.sample_plan()) for _ in range(5)]
+
+
+def same_plans(rank: int) -> Any:
+    return trained(DropPathParallel(made(seed=rank)), rank)
+
+
+def same_plans_in_small_buckets(rank: int) -> Any:
+    return trained(DropPathParallel(made(seed=rank), bucket_bytes=1000), rank)
+
+
+def flat_style(rank: int) -> Any:
+    return trained(DropPathParallel(made(style="flat", seed=rank)), rank)
+
+
+def with_frozen_norms(rank: int) -> Any:
+    return trained(DropPathParallel(frozen(made())), rank)
+
+
+def with_synced_norms(rank: int) -> Any:
+    return trained(DropPathParallel(synced(made())), rank)
+
+
+def ddp(rank: int) -> Any:
+    return trained(DistributedDataParallel(frozen(made()), find_unused_parameters=True), rank)
+
+
+def compiled(rank: int) -> Any:
+    net = DropPathParallel(compile_regions(made(), backend="eager"))
+    return trained(net, rank, 10), state(net)
+
+
+def compiled_not(rank: int) -> Any:
+    return trained(DropPathParallel(made()), rank, 10)
+
+
+def own_plans(rank: int) -> Any:
+    model = DropPathParallel(made(seed=rank), plans="own")
+    plans = [str(model.module.sample_plan()) for _ in range(20)]
+    return plans, trained(model, rank), [one.grad is None for one in model.parameters()]
+
+
+def two_columns(rank: int) -> Any:
+    """Column 1 on the first rank, column 3 on the second: nothing of a block in common."""
+    model = DropPathParallel(made(), plans="own")
+    loss(model, 0, rank, plan=model.module.column_plan(1 + 2 * rank)).backward()
+    own, alone = gradients(model), state(model)
+    own = {name: None if one is None else one.clone() for name, one in own.items()}
+    model.average()
+    return own, alone, gradients(model), state(model)
+
+
+def unequal_batches(rank: int) -> Any:
+    """Statistics weigh by samples: 4 on the first rank, in two micro-batches, 2 on the second."""
+    model = DropPathParallel(made())
+    full = model.module.full_plan()
+    x, _ = batch(rank, 4 if rank == 0 else 2)
+    for part in x.split(2):
+        model(part, plan=full).sum().backward()
+    alone = state(model)
+    model.average()
+    return alone, state(model)
+
+
+def micro_batches(rank: int) -> Any:
+    """Two passes with different plans, one step."""
+    model = DropPathParallel(made())
+    for seed in range(2):
+        (loss(model, seed, rank, plan=model.module.column_plan(1 + seed)) / 2).backward()
+    model.average()
+    return gradients(model)
+
+
+def plans_that_differ(rank: int) -> Any:
+    model = DropPathParallel(made())
+    loss(model, 0, rank, plan=model.module.column_plan(1 + rank)).backward()
+    return refusal(model.average)
+
+
+def again_from_a_checkpoint(rank: int) -> Any:
+    model = DropPathParallel(made())
+    if rank == 0:
+        model.module.load_state_dict(made(seed=5).state_dict())
+        model.module.load_plan_state(torch.Generator().manual_seed(9).get_state())
+    model.synchronise()
+    return state(model), model.module.plan_state()
+
+
+def refusals(rank: int) -> Any:
+    sync = nn.SyncBatchNorm.convert_sync_batchnorm(made())
+    return [
+        refusal(lambda: DropPathParallel(made(PLAIN))),
+        refusal(lambda: DropPathParallel(made(), plans="each")),  # type: ignore[arg-type]
+        refusal(lambda: DropPathParallel(sync, plans="own")),
+    ]
+
+
+def refusal(action: Callable[[], object]) -> str:
+    try:
+        action()
+    except (RuntimeError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing was raised"
+
+
+TRIED = (
+    start, same_plans, same_plans_in_small_buckets, flat_style, with_frozen_norms,
+    with_synced_norms, ddp, compiled, compiled_not, own_plans, two_columns, unequal_batches,
+    micro_batches, plans_that_differ, again_from_a_checkpoint, refusals,
+)  # fmt: skip
+
+
+def run(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=RANKS
+    )
+    torch.save({one.__name__: one(rank) for one in TRIED}, folder / f"rank{rank}.pt")
+    dist.destroy_process_group()
