@@ -103,7 +103,11 @@ def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...
             return (expression.element,)
         case tree.ListComprehension():
             return (expression.comprehension,)
-        case tree.Block() | tree.Wiring() | tree.Extern() | tree.Reference() | tree.Index():
+        case tree.Block():
+            return (*(binding.value for binding in expression.bindings), expression.result)
+        case tree.Wiring():
+            return (expression.block,)
+        case tree.Extern() | tree.Reference() | tree.Index():
             return ()
         case tree.Range() | tree.Number() | tree.String() | tree.Boolean():
             return ()

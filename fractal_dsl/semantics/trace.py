@@ -28,7 +28,7 @@ def set_at(
             if not outside:
                 return None
             nodes, call = outside.pop()
-            ref = call.inputs[0]
+            ref = call.inputs[ref.node]
         elif isinstance(node, Call):
             outside.append((nodes, node))
             graph = graphs[node.callee]
