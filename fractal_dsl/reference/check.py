@@ -15,7 +15,7 @@ from torch.func import functional_call
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.reference.interpreter import interpret
 from fractal_dsl.reference.plans import Plan, full_plan
-from fractal_dsl.reference.tensors import parameter_tensors, random_tensors
+from fractal_dsl.reference.tensors import parameter_tensors, random_input, random_tensors
 from fractal_dsl.reference.ties import TieCounter
 
 __all__ = ["CheckReport", "Difference", "check"]
@@ -93,8 +93,8 @@ def check(
     """Compare `module`, an instance of what was generated, with `flat`, in float64.
 
     Weights, buffers, the input [batch, *shape] and the gradient at the output are drawn from
-    `seed`; `module` itself is left as it is. Each tensor may differ by
-    1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
+    `seed` (inputs of integers have no gradient); `module` itself is left as it is. Each tensor
+    may differ by 1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
     `compiled` is what the module was made from, where `flat` is a faulty copy of that.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -102,7 +102,7 @@ def check(
     unknown = sorted(tensors.keys() ^ module.state_dict().keys())
     if unknown:
         return CheckReport((), 0, tuple(unknown))
-    x = torch.randn(batch, *flat.nodes[0].shape.sizes, generator=generator, dtype=torch.float64)
+    x = random_input(flat, batch, generator)
     shape = (batch, *flat.nodes[flat.output].shape.sizes)
     upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
     tensors = {key: tensor.to(device) for key, tensor in tensors.items()}
@@ -128,11 +128,11 @@ def _reference(
 ) -> _Side:
     names = list(parameter_tensors(flat))
     leaves = {name: tensors[name].clone().requires_grad_() for name in names}
-    x = x.clone().requires_grad_()
+    x, given = _leaf(x)
     ran = interpret(
         flat, {**tensors, **leaves}, x, training=training, plan=plan, observe=counter
     )  # fmt: skip
-    gradients = _gradients(ran.output, upstream, {"input": x, **leaves})
+    gradients = _gradients(ran.output, upstream, {**given, **leaves})
     buffers = {name: tensor for name, tensor in tensors.items() if name not in leaves}
     return _Side(ran.output, buffers | ran.buffers, gradients)
 
@@ -153,14 +153,20 @@ def _generated(
     module: nn.Module, tensors: Mapping[str, Tensor], x: Tensor, upstream: Tensor, plan: Plan
 ) -> _Side:
     """What `module` gives with `tensors` in the place of its own."""
-    x = x.clone().requires_grad_()
+    x, given = _leaf(x)
     names = {name for name, _ in module.named_parameters()}
     state = {key: tensor.clone().requires_grad_(key in names) for key, tensor in tensors.items()}
     takes_plan = "plan" in inspect.signature(module.forward).parameters
     output = functional_call(module, state, (x,), {"plan": plan} if takes_plan else {})
     leaves = {name: state[name] for name in names}
     buffers = {key: tensor for key, tensor in state.items() if key not in names}
-    return _Side(output, buffers, _gradients(output, upstream, {"input": x, **leaves}))
+    return _Side(output, buffers, _gradients(output, upstream, {**given, **leaves}))
+
+
+def _leaf(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """A copy of the input, and that by name where it has a gradient: integers have none."""
+    x = x.clone()
+    return (x.requires_grad_(), {"input": x}) if x.is_floating_point() else (x, {})
 
 
 def _gradients(
