@@ -23,11 +23,11 @@ from fractal_dsl.ir.graph import (
     Sampling,
 )
 from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
-from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.ir.shapes import KINDS, Shape
 
 __all__ = ["verify"]
 
-KINDS = {"image": 3, "sequence": 2, "vector": 1, "tokens": 1}
+
 NAME = re.compile(r"[^\W\d]\w*")
 Problems = Iterator[str]
 
@@ -90,7 +90,7 @@ def _shapes(program: Program, at: int, graph: Graph) -> Problems:
 
 def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> Problems:
     for shape in node.shapes:
-        if len(shape.sizes) != KINDS.get(shape.kind) or min(shape.sizes) < 1:
+        if len(shape.sizes) != len(KINDS.get(shape.kind, ())) or min(shape.sizes) < 1:
             yield f"{shape} is no shape"
     match node:
         case Apply():

@@ -15,7 +15,7 @@ from torch.func import functional_call
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.reference.interpreter import interpret
 from fractal_dsl.reference.plans import Plan, full_plan
-from fractal_dsl.reference.tensors import parameter_tensors, random_tensors
+from fractal_dsl.reference.tensors import parameter_tensors, random_input, random_tensors
 from fractal_dsl.reference.ties import TieCounter
 
 __all__ = ["CheckReport", "Difference", "check"]
@@ -94,8 +94,8 @@ def check(
     """Compare `module`, an instance of what was generated, with `flat`, in float64.
 
     Weights, buffers, the input [batch, *shape] and the gradient at the output are drawn from
-    `seed`; `module` itself is left as it is. Each tensor may differ by
-    1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
+    `seed` (inputs of integers have no gradient); `module` itself is left as it is. Each tensor
+    may differ by 1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
     `compiled` is what the module was made from, where `flat` is a faulty copy of that.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -103,8 +103,8 @@ def check(
     unknown = sorted(tensors.keys() ^ module.state_dict().keys())
     if unknown:
         return CheckReport((), 0, tuple(unknown))
-    x = _drawn(flat, flat.inputs, batch, generator)
-    upstream = _drawn(flat, flat.outputs, batch, generator)
+    x = [random_input(flat, at, batch, generator) for at in flat.inputs]
+    upstream = [_upstream(flat, at, batch, generator) for at in flat.outputs]
     tensors = {key: tensor.to(device) for key, tensor in tensors.items()}
     x = [one.to(device) for one in x]
     upstream = [one.to(device) for one in upstream]
@@ -118,11 +118,9 @@ def check(
     return CheckReport(tuple(_compare(found, expected)), counter.ties)
 
 
-def _drawn(
-    flat: FlatProgram, nodes: Sequence[int], batch: int, generator: torch.Generator
-) -> list[Tensor]:
-    shapes = [(batch, *flat.nodes[at].shape.sizes) for at in nodes]
-    return [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+def _upstream(flat: FlatProgram, output: int, batch: int, generator: torch.Generator) -> Tensor:
+    shape = (batch, *flat.nodes[output].shape.sizes)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def _numbered(name: str, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -143,11 +141,11 @@ def _reference(
 ) -> _Side:
     names = list(parameter_tensors(flat))
     leaves = {name: tensors[name].clone().requires_grad_() for name in names}
-    x = [one.clone().requires_grad_() for one in x]
+    x, given = _leaves(x)
     ran = interpret(
         flat, {**tensors, **leaves}, *x, training=training, plan=plan, observe=counter
     )  # fmt: skip
-    gradients = _gradients(ran.outputs, upstream, {**_numbered("input", x), **leaves})
+    gradients = _gradients(ran.outputs, upstream, {**given, **leaves})
     buffers = {name: tensor for name, tensor in tensors.items() if name not in leaves}
     return _Side(ran.outputs, buffers | ran.buffers, gradients)
 
@@ -172,7 +170,7 @@ def _generated(
     plan: Plan,
 ) -> _Side:
     """What `module` gives with `tensors` in the place of its own."""
-    x = [one.clone().requires_grad_() for one in x]
+    x, given = _leaves(x)
     names = {name for name, _ in module.named_parameters()}
     state = {key: tensor.clone().requires_grad_(key in names) for key, tensor in tensors.items()}
     takes_plan = "plan" in inspect.signature(module.forward).parameters
@@ -180,8 +178,15 @@ def _generated(
     outputs = (found,) if isinstance(found, Tensor) else tuple(found)
     leaves = {name: state[name] for name in names}
     buffers = {key: tensor for key, tensor in state.items() if key not in names}
-    gradients = _gradients(outputs, upstream, {**_numbered("input", x), **leaves})
+    gradients = _gradients(outputs, upstream, {**given, **leaves})
     return _Side(outputs, buffers, gradients)
+
+
+def _leaves(x: Sequence[Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Copies of the inputs, and by name those that have gradients: integers have none."""
+    copies = [one.clone().requires_grad_(one.is_floating_point()) for one in x]
+    named = _numbered("input", copies)
+    return copies, {name: one for name, one in named.items() if one.requires_grad}
 
 
 def _gradients(

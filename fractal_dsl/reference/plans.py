@@ -49,7 +49,7 @@ class Column(NamedTuple):
 
 
 def node_macs(flat: FlatProgram, at: int) -> int:
-    """Multiply-adds of the node at position `at`, for one image."""
+    """Multiply-adds of the node at position `at`, for one sample."""
     node = flat.nodes[at]
     if node.attributes is None:
         return 0

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Graph, Operand, Program
 from fractal_dsl.ir.prune import drop_unreached, live
-from fractal_dsl.ir.shapes import Shape, image
+from fractal_dsl.ir.shapes import KINDS, Shape, image
 from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
@@ -211,21 +211,17 @@ def input_shape(world: World, written: tree.Expression, scope: Scope) -> Steps[S
     if not isinstance(written, tree.Index) or not isinstance(written.base, tree.Name):
         raise fail("F0405", "an input is written like `image[3, 32, 32]`", written.span)
     kind = written.base.name
-    axes = {"image": 3, "vector": 1}
-    if kind in ("sequence", "tokens"):
-        raise fail(
-            "F0210", f"an input `{kind}[...]` is not there yet", written.span, "planned, not built"
-        )
-    if kind not in axes:
-        helps = did_you_mean(kind, axes, "kinds of input", written.base.span)
+    if kind not in KINDS:
+        helps = did_you_mean(kind, KINDS, "kinds of input", written.base.span)
         raise DiagnosticError(
             Diagnostic("F0201", f"no kind of input is `{kind}`", written.base.span, helps=helps)
         )
     sizes = yield sizes_of(Place(world, scope, None), written.indices)
-    if len(sizes) != axes[kind]:
-        message = f"`{kind}` has {axes[kind]} sizes, not {len(sizes)}"
-        way = {"image": "write `image[channels, height, width]`", "vector": "write `vector[size]`"}
-        raise fail("F0206", message, written.span, "", way[kind])
+    names = KINDS[kind]
+    if len(sizes) != len(names):
+        plural = "s" * (len(names) > 1)
+        message = f"`{kind}` has {len(names)} size{plural}, not {len(sizes)}"
+        raise fail("F0206", message, written.span, "", f"write `{kind}[{', '.join(names)}]`")
     return Shape(kind, sizes)
 
 

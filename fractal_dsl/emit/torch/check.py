@@ -51,9 +51,9 @@ TORCH: Final = frozenset(
 LAYERS: Final = frozenset(
     """
     AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
-    Dropout2d ELU Flatten GELU Hardsigmoid Hardswish Identity LeakyReLU Linear MaxPool2d Mish
-    Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softplus SyncBatchNorm
-    Tanh functional
+    Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish Identity LayerNorm
+    LeakyReLU Linear MaxPool2d Mish Module ModuleList ReLU ReLU6 SELU SiLU Sigmoid Softmax Softplus
+    SyncBatchNorm Tanh functional init
     """.split()
 )
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from fractal_dsl.emit.torch.calls import formula_on_samples, on_samples
+from fractal_dsl.emit.torch.calls import called, formula_on_samples
 from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
-from fractal_dsl.emit.torch.operators import ENTRIES
+from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.registers import input_name
 from fractal_dsl.emit.torch.templates import written
@@ -24,6 +24,7 @@ from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.flatten import flatten, segment_of
 from fractal_dsl.ir.graph import Apply, Call, HeadParameter, Join, Program
+from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["flat_view"]
 
@@ -95,7 +96,10 @@ class _FlatWriter:
     # Modules -----------------------------------------------------------------------
 
     def is_module(self, node: FlatNode) -> bool:
-        return node.attributes is not None and not ENTRIES[node.attributes.operator].formula
+        return node.attributes is not None and not is_formula(node.attributes, self.shapes(node))
+
+    def shapes(self, node: FlatNode) -> list[Shape]:
+        return [self.nodes[source].shape for source in node.inputs]
 
     def modules(self) -> Iterator[Line]:
         """Containers before what they hold; joins, which hold no tensors, at the end."""
@@ -123,7 +127,7 @@ class _FlatWriter:
 
     def made(self, at: int, node: FlatNode) -> Code:
         assert node.attributes is not None
-        shapes = [self.nodes[source].shape for source in node.inputs]
+        shapes = self.shapes(node)
         entry = ENTRIES[node.attributes.operator]
         numbers: dict[str, Safe] = {
             role: literal(value) for role, value in entry.numbers(node.attributes, shapes).items()
@@ -131,9 +135,9 @@ class _FlatWriter:
         for head, name in self.heads.items():
             if self.is_head(head, node):
                 numbers[head.attribute] = name
-        facts = entry.facts(node.attributes, shapes)
+        decided = facts(node.attributes, shapes)
         inplace, per_sample = self.is_inplace(node), self.per_sample
-        return written(node.attributes, facts, numbers, inplace=inplace, per_sample=per_sample)
+        return written(node.attributes, decided, numbers, inplace=inplace, per_sample=per_sample)
 
     def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
         layer = self.program.net.nodes[head.node]
@@ -245,23 +249,19 @@ class _FlatWriter:
                 return fill("mean([{}])", commas(values))
             assert node.join is not None
             return fill("self.join_{}(ys_{})", literal(node.join), literal(node.join))
+        shapes = self.shapes(node)
         if not self.is_module(node):
-            shapes = [self.nodes[source].shape for source in node.inputs]
             entry = ENTRIES[node.attributes.operator]
             numbers = {
                 role: literal(value)
                 for role, value in entry.numbers(node.attributes, shapes).items()
             }
-            facts = entry.facts(node.attributes, shapes)
+            decided = facts(node.attributes, shapes)
             if self.per_sample:
-                return formula_on_samples(node.attributes, facts, numbers, values)
-            return written(node.attributes, facts, numbers, inputs=values)
-        own, shape = placed_at(node.key), self.nodes[node.inputs[0]].shape
-        flattens = node.attributes.operator == "linear" and shape.spatial
-        if self.per_sample:
-            called = fill("lambda t: {}(t.flatten(1))", own) if flattens else own
-            return on_samples(called, values[0])
-        return fill("{}({}.flatten(1))" if flattens else "{}({})", own, values[0])
+                return formula_on_samples(node.attributes, decided, numbers, values)
+            return written(node.attributes, decided, numbers, inputs=values)
+        template = call_of(node.attributes, shapes)
+        return called(template, placed_at(node.key), values[0], self.per_sample)
 
     def read(self, source: int, need: Need) -> Code:
         """A value as something with `need` reads it: where samples differ, those it needs."""

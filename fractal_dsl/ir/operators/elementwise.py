@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fractal_dsl.ir.operators.kinds import not_tokens
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError
 from fractal_dsl.ir.shapes import Shape
 
@@ -172,11 +173,7 @@ def same_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
 
 
 def number_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
-    if inputs[0].kind == "tokens":
-        raise ShapeError(
-            f"`{attributes.operator}` needs numbers; {inputs[0]} holds integers",
-        )
-    return inputs[0]
+    return not_tokens(attributes.operator, inputs)
 
 
 def gelu_shape(attributes: Gelu, inputs: Sequence[Shape]) -> Shape:
