@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fractal_dsl.ir.operators import elementwise, layers, normalisation, pooling
+from fractal_dsl.ir.operators import elementwise, layers, normalisation, pooling, values
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["OPERATIONS", "Instance"]
@@ -117,10 +117,21 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
+def _slice(a: values.Slice, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    axis = 1 if here.shapes[0].kind == "image" else x[0].dim() - 1
+    return x[0].narrow(axis, a.start, a.size)
+
+
+def _parameter(a: values.Parameter, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    weight = here.tensor("weight")
+    assert weight is not None
+    return weight.unsqueeze(0)
+
+
 def _concat(a: elementwise.Concat, x: tuple[Tensor, ...], here: Instance) -> Tensor:
-    if a.axis is not None:
-        return torch.cat(x, a.axis + 1)
-    return torch.cat(x, here.channel_axis)
+    batch = max(len(one) for one in x)
+    whole = [one if len(one) == batch else one.repeat_interleave(batch, 0) for one in x]
+    return torch.cat(whole, here.channel_axis if a.axis is None else a.axis + 1)
 
 
 def _scalar(a: elementwise.Scalar, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -183,6 +194,8 @@ OPERATIONS: dict[str, Operation] = {
     "quotient": _fold(torch.div),
     "maximum": _fold(torch.maximum),
     "minimum": _fold(torch.minimum),
+    "slice": _slice,
+    "parameter": _parameter,
     "concat": _concat,
     "scalar": _scalar,
 }

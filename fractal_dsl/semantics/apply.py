@@ -26,9 +26,10 @@ from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
-from fractal_dsl.semantics.naming import COMBINATORS, called_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name
+from fractal_dsl.semantics.pieces import parameter
 from fractal_dsl.semantics.site import Site
-from fractal_dsl.semantics.strands import Arrival, Flow, Form, Strand, Strands, alone, leaves
+from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands, alone, entry_key, leaves
 from fractal_dsl.semantics.values import (
     Closure,
     Network,
@@ -156,6 +157,9 @@ def named_as(
     if word is not None and word not in site.scope.locals and word not in site.scope.names:
         if word == "id" and arrival is not None:
             return Flow.of(arrival)
+        if word == LEARNED:
+            made: Flow = yield parameter(site, expression, tag)
+            return made
         if word in COMBINATORS:
             if not isinstance(expression, tree.Call):
                 raise fail("F0206", f"`{word}` needs its operands in brackets", expression.span)
@@ -185,14 +189,14 @@ def apply_value(
     site: Site, value: Network, arrival: Arrival, name: str, span: Span, tag: str | None = None
 ) -> Steps[Flow]:
     """A call to the graph of a rule or an argument."""
-    made: Made = yield instantiate(site, value, arrival.shape, name, span)
+    made: Made = yield instantiate(site, value, arrival, name, span)
     return site.builder.call(made, arrival, site.builder.segment(name), span, tag)
 
 
-def instantiate(site: Site, value: Network, form: Form, name: str, span: Span) -> Steps[Made]:
+def instantiate(site: Site, value: Network, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
     """The graph of a network for one form of what comes in, built once."""
     world = site.builder.world
-    key = (value.key, form)
+    key = (value.key, entry_key(arrival))
     if key in world.instances:
         known = world.instances[key]
         if known is None:
@@ -204,8 +208,9 @@ def instantiate(site: Site, value: Network, form: Form, name: str, span: Span) -
     inner = GraphBuilder(world, world.segments(root))
     world.building.append(inner.nodes)
     with world.frame(label_of(value, name), span):
-        start = inner.arrival(form, root.span)
-        flow: Flow = yield apply(Site(inner, value.scope, site.builders, form), root, start)
+        start = inner.entering(arrival, root.span)
+        around = Site(inner, value.scope, site.builders, arrival.shape)
+        flow: Flow = yield apply(around, root, start)
     world.building.pop()
     world.instances[key] = made = finish(inner, flow, value, name)
     return made
@@ -233,7 +238,8 @@ def finish(inner: GraphBuilder, flow: Flow, value: Network, name: str) -> Made:
     branches = flow.branches if is_open else 0
     graph = labelled(Graph(name, name, nodes, outputs, is_open, branches), value)
     index = inner.world.add_graph(graph, places_of(strands))
-    return Made(index, tuple(at for at in reads if at < inputs), form)
+    learned = tuple(strand.learned for strand in strands)
+    return Made(index, tuple(at for at in reads if at < inputs), form, learned)
 
 
 def labelled(graph: Graph, value: Network) -> Graph:
@@ -332,11 +338,11 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
         if not isinstance(value, Network):
             raise not_a_network(site, value, base.span)
         name = segment_name(site, base, word)
-        made: Made = yield instantiate(site, value, arrival.shape, name, base.span)
+        made: Made = yield instantiate(site, value, arrival, name, base.span)
         return Turn(made, name, base.span)
     body = site.builder.world.closure(base, site.scope)
     inner = GraphBuilder(site.builder.world, site.builder.names, dropping=site.builder.dropping)
-    start = inner.arrival(arrival.shape, base.span)
+    start = inner.entering(arrival, base.span)
     flow: Flow = yield apply(replace(site, builder=inner), base, start)
     return Turn(finish(inner, flow, body, "turn"), None, base.span)
 
@@ -362,7 +368,7 @@ def closed_turn(site: Site, base: tree.Expression, turn: Turn, arrival: Arrival)
     """The same turn with its open join closed, as the next copy would close it."""
     builder = site.builder
     inner = GraphBuilder(builder.world, builder.names, dropping=builder.dropping)
-    start = inner.arrival(arrival.shape, turn.span)
+    start = inner.entering(arrival, turn.span)
     if turn.name is not None:
         flow = inner.call(turn.made, start, Segment(turn.name), turn.span)
     else:
@@ -400,8 +406,9 @@ def input_names(site: Site, expression: tree.Wiring, arrival: Arrival) -> dict[s
 
 def block(site: Site, expression: tree.Block, arrival: Arrival | None) -> Steps[Flow]:
     """`{ ... }` as a network: what it returns is one, or computed from parameters alone."""
-    place = site.place(arrival)
-    value: Value = yield evaluate(place, expression)
+    if arrival is not None:
+        site = replace(site, around=arrival.shape)
+    value: Value = yield evaluate(site.place(None), expression)
     if arrival is None or holds_wires(value):
         return flow_of(site.builder, value, expression.result.span)
     if isinstance(value, Closure):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Origin, Ref, Segment
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
+from fractal_dsl.ir.operators.elementwise import Concat
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.mismatch import Side, meeting, unequal
 from fractal_dsl.semantics.strands import (
@@ -61,9 +62,14 @@ class GraphBuilder:
     def __post_init__(self) -> None:
         self.number = self.world.next_builder()
 
-    def input(self, shape: Shape, span: Span) -> Strand:
+    def input(self, shape: Shape, span: Span, learned: bool = False) -> Strand:
         self.nodes.append(Input(shape))
-        return Strand(Ref(len(self.nodes) - 1), shape, span)
+        return Strand(Ref(len(self.nodes) - 1), shape, span, learned=learned)
+
+    def entering(self, value: Arrival, span: Span) -> Arrival:
+        """What comes in where `value` of another graph is handed to this one."""
+        inside = [self.input(one.shape, span, one.learned) for one in leaves(value)]
+        return refilled(value, inside)
 
     def arrival(self, form: Form, span: Span) -> Arrival:
         """What comes into the graph: an input for each tensor of a list."""
@@ -97,6 +103,20 @@ class GraphBuilder:
                     Help(f"`>> each({what})` works on every item"),
                     Help("`concat` makes one tensor of a list, `x[0]` takes an item of it"),
                 ),
+            )
+        )
+
+    def batched(self, strand: Strand, message: str) -> Strand:
+        """`strand`, which must depend on what comes in: F0413 where it is learned alone."""
+        if not strand.learned:
+            return strand
+        raise DiagnosticError(
+            Diagnostic(
+                "F0413",
+                message,
+                strand.span,
+                "learned, and the same whatever comes in",
+                helps=(Help("add it to a value, or put it beside one with `concat`"),),
             )
         )
 
@@ -182,9 +202,13 @@ class GraphBuilder:
             raise self.refused(refusal, strands, span) from None
         if tag is not None:
             self.claim(self.segment(name), span)
+        learned = [at for at, strand in enumerate(strands) if strand.learned]
+        is_learned = len(learned) == len(strands)
+        if isinstance(attributes, Concat) and learned and not is_learned:
+            attributes = replace(attributes, learned=tuple(learned))
         inputs = tuple(strand.ref for strand in strands)
         at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, span))
-        return Strand(Ref(at), shape, span)
+        return Strand(Ref(at), shape, span, learned=is_learned)
 
     def refused(
         self, refusal: ShapeError, strands: Sequence[Strand], span: Span
@@ -240,7 +264,10 @@ class GraphBuilder:
         at = self.add(Call(made.graph, inputs, shapes, segment, tag=tag, span=span))
         self.world.count_strands(len(shapes), span)
         if not graph.is_open:
-            ports = [Strand(Ref(at, port), shape, span) for port, shape in enumerate(shapes)]
+            ports = [
+                Strand(Ref(at, port), shape, span, learned=learned)
+                for port, (shape, learned) in enumerate(zip(shapes, made.learned, strict=True))
+            ]
             return Flow.of(refilled(made.form or ports[0], ports))
         places = self.world.output_places[made.graph]
         strands = tuple(
@@ -258,6 +285,8 @@ class GraphBuilder:
         if not flow.is_open or len(flow.strands) == 1:
             return alone(flow.strands[0])
         shape = flow.strands[0].shape
+        for strand in flow.strands:
+            self.batched(strand, "a parameter is no branch of a join")
         if any(strand.shape != shape for strand in flow.strands):
             raise self.unequal(flow.strands, operator.eq, flow.sign or flow.strands[0].span)
         operands = tuple(strand.operand for strand in flow.strands)

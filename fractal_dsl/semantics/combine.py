@@ -24,6 +24,7 @@ from fractal_dsl.semantics.evaluate import evaluate, plain, turns
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import Written
 from fractal_dsl.semantics.naming import called_name
+from fractal_dsl.semantics.pieces import split
 from fractal_dsl.semantics.site import Place, Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand
 from fractal_dsl.semantics.values import (
@@ -479,6 +480,7 @@ COMBINED: dict[str, Callable[[Site, tree.Call, Arrival | None], Steps[Flow]]] = 
     "mean": mean,
     "min": word_merge,
     "product": word_merge,
+    "split": split,
     "stochastic_depth": stochastic_depth,
     "sum": word_merge,
 }

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.ir.operators import OPERATORS
-from fractal_dsl.semantics.naming import COMBINATORS
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
@@ -112,7 +112,7 @@ class Resolved:
 def is_builtin(name: str) -> bool:
     """True of names that the language itself gives a meaning."""
     return (
-        name == "id"
+        name in ("id", LEARNED)
         or name in INCOMING
         or name in FUNCTIONS
         or name in COMBINATORS

@@ -259,6 +259,8 @@ def entry_graph(
         arrival = builder.arrival(form, net.body.span)
         flow: Flow = yield BUILDERS.apply(Site(builder, scope, BUILDERS, form), net.body, arrival)
         found = leaves(builder.close(flow))
+    for strand in found:
+        builder.batched(strand, "the net gives a parameter, whatever comes in")
     if not found:
         raise fail("F0405", "the net gives an empty list", net.body.span)
     inputs = [Operand(strand.ref) for strand in leaves(arrival)]

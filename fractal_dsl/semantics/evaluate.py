@@ -21,7 +21,7 @@ from fractal_dsl.semantics.call_errors import circular, no_case
 from fractal_dsl.semantics.calls import Case, bind, check_kinds, split_keywords
 from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition
 from fractal_dsl.semantics.machine import Steps
-from fractal_dsl.semantics.naming import COMBINATORS
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.semantics.values import (
@@ -40,7 +40,7 @@ from fractal_dsl.semantics.values import (
     is_whole,
     show,
 )
-from fractal_dsl.semantics.wires import computes, wire_of
+from fractal_dsl.semantics.wires import computes, wire_into_network, wire_of
 from fractal_dsl.semantics.world import MAX_DEPTH, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
@@ -192,7 +192,7 @@ def call(place: Place, expression: tree.Call) -> Steps[Value]:
         given: list[Given] = yield arguments(place, expression)
         value: Value = yield call_rule(place, scope.names[rule], given, expression)
         return value
-    if word in COMBINATORS and computes(place, expression):
+    if (word in COMBINATORS or word == LEARNED) and computes(place, expression):
         wire: Value = yield computed(place, expression)
         return wire
     if word in FOLDS:
@@ -201,7 +201,11 @@ def call(place: Place, expression: tree.Call) -> Steps[Value]:
     if word in FUNCTIONS:
         result: Value = yield function_call(place, expression, word)
         return result
-    if word in COMBINATORS or (word in OPERATORS and OPERATORS[word].callable_by_name):
+    if (
+        word in COMBINATORS
+        or word == LEARNED
+        or (word in OPERATORS and OPERATORS[word].callable_by_name)
+    ):
         return place.world.closure(expression, scope)
     raise fail("F0405", f"`{word}` cannot be called", function.span)
 
@@ -265,6 +269,8 @@ def call_rule(
             if equation.guard is not None:
                 passed = yield condition(Place(world, scope, place.incoming), equation.guard)
         if passed and any(map(holds_wires, scope.locals.values())):
+            if place.site is None:
+                raise wire_into_network(case.label, span)
             builders = place.here().builders
             wire: Value = yield builders.call(place, case, scope, outer, at)
             return wire

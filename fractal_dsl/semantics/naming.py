@@ -7,7 +7,7 @@ from typing import assert_never
 
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINATORS", "segments"]
+__all__ = ["COMBINATORS", "LEARNED", "called_name", "segments"]
 
 # Calls whose arguments are networks that belong to the equation itself.
 COMBINATORS = frozenset(
@@ -21,10 +21,15 @@ COMBINATORS = frozenset(
         "mean",
         "min",
         "product",
+        "split",
         "stochastic_depth",
         "sum",
     }
 )
+
+
+# The word for a learned tensor; it is named like an operator.
+LEARNED = "parameter"
 
 
 def segments(root: tree.Expression) -> dict[int, str]:

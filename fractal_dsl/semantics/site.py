@@ -49,8 +49,10 @@ class Site:
         return self.builders.apply(self, expression, arrival)
 
     def place(self, arrival: Arrival | None) -> Place:
-        incoming = self.around if arrival is None else arrival.shape
-        return Place(self.builder.world, self.scope, incoming, self)
+        """Where text beside `arrival` is evaluated; wires are computed where nothing arrives."""
+        if arrival is None:
+            return Place(self.builder.world, self.scope, self.around, self)
+        return Place(self.builder.world, self.scope, arrival.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -10,7 +11,17 @@ from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.mismatch import Written
 from fractal_dsl.source import Span
 
-__all__ = ["Arrival", "Flow", "Form", "Strand", "Strands", "alone", "leaves", "refilled"]
+__all__ = [
+    "Arrival",
+    "Flow",
+    "Form",
+    "Strand",
+    "Strands",
+    "alone",
+    "entry_key",
+    "leaves",
+    "refilled",
+]
 
 Form: TypeAlias = "Shape | tuple[Form, ...]"
 """Shape of a value: of a tensor, or of each item of a list."""
@@ -21,6 +32,7 @@ class Strand:
     """One tensor on its way, and what a join has to know of it (see `ir.graph.Operand`).
 
     `written` are the joins that it was written in, the outermost first, for messages.
+    `learned`: it comes from parameters alone and is the same for the whole batch.
     """
 
     ref: Ref
@@ -30,6 +42,7 @@ class Strand:
     origin: Origin | None = None
     rate: float | None = None
     written: Written | None = None
+    learned: bool = False
 
     @property
     def operand(self) -> Operand:
@@ -81,6 +94,11 @@ def leaves(value: Arrival) -> list[Strand]:
         else:
             found.append(one)
     return found
+
+
+def entry_key(value: Arrival) -> Hashable:
+    """What a graph depends on of the value that comes into it."""
+    return value.shape, tuple(one.learned for one in leaves(value))
 
 
 def refilled(form: Arrival, tensors: list[Strand]) -> Arrival:

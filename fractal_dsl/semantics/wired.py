@@ -13,7 +13,7 @@ from fractal_dsl.semantics.calls import Case
 from fractal_dsl.semantics.evaluate import evaluate
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Builders, Place, Site
-from fractal_dsl.semantics.strands import Arrival, Strands
+from fractal_dsl.semantics.strands import Arrival, Strands, entry_key
 from fractal_dsl.semantics.values import RuleCall, Scope, Value, holds_wires
 from fractal_dsl.semantics.wires import flow_of, value_of, wire_of
 from fractal_dsl.semantics.world import Made, value_key
@@ -33,7 +33,7 @@ def call(
     world, builder, span = place.world, place.here().builder, case.span
     given = {n: entering(builder, v, span) for n, v in scope.locals.items() if holds_wires(v)}
     others = {n: value_key(v) for n, v in scope.locals.items() if n not in given}
-    forms = tuple((name, value.shape) for name, value in given.items())
+    forms = tuple((name, entry_key(value)) for name, value in given.items())
     key = ("wired", id(case.equation), forms, tuple(others.items()), world.names_key(outer),
            place.incoming)  # fmt: skip
     if key in world.instances:
@@ -64,7 +64,7 @@ def build(place: Place, case: Case, scope: Scope, given: Mapping[str, Arrival]) 
     inner = GraphBuilder(world, world.segments(case.equation.body))
     wires: dict[str, Value] = {}
     for name, arrival in given.items():
-        wires[name] = value_of(inner, inner.arrival(arrival.shape, case.equation.body.span))
+        wires[name] = value_of(inner, inner.entering(arrival, case.equation.body.span))
     kept = {n: v for n, v in scope.implicits.items() if n not in wires and not holds_wires(v)}
     inside = Scope(scope.names, {**scope.locals, **wires}, kept, scope.recursion)
     site = Site(inner, inside, BUILDERS, place.incoming)

@@ -6,7 +6,7 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.definitions import FUNCTIONS, Names
-from fractal_dsl.semantics.naming import COMBINATORS, called_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands
 from fractal_dsl.semantics.values import (
@@ -23,7 +23,7 @@ from fractal_dsl.semantics.values import (
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
-__all__ = ["computes", "flow_of", "joined_with_network", "value_of", "wire_of"]
+__all__ = ["computes", "flow_of", "joined_with_network", "value_of", "wire_into_network", "wire_of"]
 
 
 def computes(place: Place, expression: tree.Expression) -> bool:
@@ -38,7 +38,7 @@ def computes(place: Place, expression: tree.Expression) -> bool:
             value = place.scope.locals.get(part.name)
             if part.name in wired or (value is not None and is_wired(value)):
                 return True
-        elif called_name(part) == "parameter" and "parameter" not in place.scope.names:  # type: ignore[arg-type]
+        elif isinstance(part, tree.Call) and called_name(part) == LEARNED:
             return True
         elif isinstance(part, tree.Comprehension):
             for generator in part.generators:
@@ -152,6 +152,19 @@ def joined_with_network(span: Span, text: str) -> DiagnosticError:
             "nothing comes into it",
             notes=("a wire is a value that has been computed; a network waits for one",),
             helps=(Help(f"say what it works on: `x >> {text}`"),),
+        )
+    )
+
+
+def wire_into_network(label: str, span: Span) -> DiagnosticError:
+    name = label.partition("(")[0]
+    return DiagnosticError(
+        Diagnostic(
+            "F0411",
+            f"`{name}` is given a wire, and a value comes into it besides",
+            span,
+            "a rule of wires computes from its arguments alone",
+            helps=(Help(f"give it everything: `{name}(x, ...)` in place of `x >> {name}(...)`"),),
         )
     )
 

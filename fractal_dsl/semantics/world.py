@@ -63,11 +63,13 @@ class Made:
 
     `reads` are, of the tensors that come in, those that the graph takes, in order. `form`
     says how its outputs nest where they are a list; None for one tensor or an open join.
+    `learned` says of each output whether it comes from parameters alone.
     """
 
     graph: int
     reads: tuple[int, ...]
-    form: Strands | None = None
+    form: Strands | None
+    learned: tuple[bool, ...]
 
 
 @dataclass(eq=False, slots=True)

@@ -261,7 +261,7 @@ class _FlatWriter:
                 return formula_on_samples(node.attributes, decided, numbers, values)
             return written(node.attributes, decided, numbers, inputs=values)
         template = call_of(node.attributes, shapes)
-        return called(template, placed_at(node.key), values[0], self.per_sample)
+        return called(template, placed_at(node.key), values, self.per_sample)
 
     def read(self, source: int, need: Need) -> Code:
         """A value as something with `need` reads it: where samples differ, those it needs."""

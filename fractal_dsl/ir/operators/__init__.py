@@ -11,11 +11,12 @@ from fractal_dsl.ir.operators.spec import (
     Tensor,
     Window,
 )
+from fractal_dsl.ir.operators.values import VALUES
 
 __all__ = ["OPERATORS", "Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "spec_of"]
 
 OPERATORS: dict[str, OperatorSpec] = {
-    spec.name: spec for spec in (*LAYERS, *NORMALISATION, *POOLING, *ELEMENTWISE)
+    spec.name: spec for spec in (*LAYERS, *NORMALISATION, *POOLING, *ELEMENTWISE, *VALUES)
 }
 
 
