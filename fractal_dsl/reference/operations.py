@@ -117,9 +117,13 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
+def _chunk(a: values.Chunk, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    size = here.shapes[0].channels // a.of
+    return x[0].narrow(here.channel_axis, a.index * size, size)
+
+
 def _slice(a: values.Slice, x: tuple[Tensor, ...], here: Instance) -> Tensor:
-    axis = 1 if here.shapes[0].kind == "image" else x[0].dim() - 1
-    return x[0].narrow(axis, a.start, a.size)
+    return x[0].narrow(here.channel_axis, a.start, a.size)
 
 
 def _parameter(a: values.Parameter, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -194,6 +198,7 @@ OPERATIONS: dict[str, Operation] = {
     "quotient": _fold(torch.div),
     "maximum": _fold(torch.maximum),
     "minimum": _fold(torch.minimum),
+    "chunk": _chunk,
     "slice": _slice,
     "parameter": _parameter,
     "concat": _concat,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractal_dsl.ir.operators.values import Parameter, Slice
+from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.evaluate import plain
 from fractal_dsl.semantics.machine import Steps
@@ -28,25 +28,29 @@ def split(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[F
     if len(given) != 1 or len(expression.arguments) != 1:
         raise fail("F0206", "`split` takes a number of parts, or a list of widths", expression.span)
     value: Value = yield plain(site.place(tensor), given[0], "what `split` takes")
-    parts: list[Strand] = []
-    start = 0
-    for width in widths(value, tensor, given[0].span):
-        attributes = Slice(start, width)
-        parts.append(site.builder.apply(attributes, [tensor], "slice", expression.span))
-        start += width
+    parts = [
+        site.builder.apply(part, [tensor], "split", expression.span)
+        for part in parts_of(value, tensor, given[0].span)
+    ]
     return Flow.of(Strands(tuple(parts), expression.span))
+
+
+def parts_of(value: Value, tensor: Strand, span: Span) -> list[Chunk] | list[Slice]:
+    channels = tensor.shape.channels
+    if not is_whole(value):
+        sizes = widths(value, tensor, span)
+        return [Slice(sum(sizes[:at]), size) for at, size in enumerate(sizes)]
+    if not 1 <= value <= channels:
+        raise fail(
+            "F0403", f"{channels} channels make no {show(value)} parts", span,
+            f"{tensor.shape} comes in",
+        )  # fmt: skip
+    return [Chunk(at, value) for at in range(value)]
 
 
 def widths(value: Value, tensor: Strand, span: Span) -> list[int]:
     """The channels of each part; together all that come in."""
     channels = tensor.shape.channels
-    if is_whole(value):
-        if value < 1 or channels % value:
-            raise fail(
-                "F0403", f"{channels} channels make no {show(value)} equal parts", span,
-                f"{tensor.shape} comes in", "give the widths: `split([a, b])`",
-            )  # fmt: skip
-        return [channels // value] * value
     parts = value.values if isinstance(value, Items) else value
     if not isinstance(parts, tuple):
         raise fail("F0405", f"`split` takes a number or a list, not {describe(value)}", span)

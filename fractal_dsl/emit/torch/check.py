@@ -52,8 +52,8 @@ LAYERS: Final = frozenset(
     """
     AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
     Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish Identity LayerNorm
-    LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter ReLU ReLU6 SELU SiLU Sigmoid Softmax Softplus
-    SyncBatchNorm Tanh functional init
+    LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter ReLU ReLU6 SELU SiLU Sigmoid Softmax
+    Softplus SyncBatchNorm Tanh functional init
     """.split()
 )
 

@@ -159,6 +159,11 @@ def channels(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     return {"index": f"{before}{first or ''}:{end}"}
 
 
+def chunk(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    axis = inputs[0].channel_axis + 1
+    return {"dim": str(axis), "index": str(attributes.index), "of": str(attributes.of)}
+
+
 def learned(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     return {"sizes": ", ".join(map(str, attributes.sizes))}
 
@@ -215,6 +220,7 @@ ENTRIES: dict[str, Entry] = {
     "maximum": Entry(formula=ALWAYS),
     "minimum": Entry(formula=ALWAYS),
     "concat": Entry(facts=concat, formula=ALWAYS),
+    "chunk": Entry(facts=chunk, formula=ALWAYS),
     "slice": Entry(facts=channels, formula=ALWAYS),
     "parameter": Entry(kept("init"), learned),
     "scalar": Entry(kept("value"), kept("sign", "on_left"), formula=ALWAYS),
