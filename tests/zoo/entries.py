@@ -21,7 +21,8 @@ class Peer:
     """`function` of `pytorchcv.models.module` is the net of `spec` with `params`.
 
     `sizes` are heights (and widths) of images to compare on: what the net allows, kept small.
-    `edit` replaces one text of the spec by another, where pytorchcv departs from the paper.
+    `edit` replaces one text of the spec by another, where pytorchcv departs from the paper;
+    `options` are for its function.
     """
 
     spec: str
@@ -30,6 +31,7 @@ class Peer:
     sizes: tuple[int, ...]
     params: Mapping[str, object] = field(default_factory=dict)
     edit: tuple[str, str] | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
     slow: bool = False
 
     @property
@@ -60,6 +62,9 @@ PEERS = [
     Peer("inception_resnet_v2", "inceptionresnetv2", "inceptionresnetv2", (107, 139)),
     Peer("mobilenetv2", "mobilenetv2", "mobilenetv2b_w1", (64, 96)),
     Peer("efficientnet_b0", "efficientnet", "efficientnet_b0", (64, 96)),
+    Peer("dla34", "dla", "dla34", (64, 96)),
+    Peer("dpn68", "dpn", "dpn68", (64, 96), options={"for_training": True}),
+    Peer("msdnet", "msdnet", "msdnet22", (224, 256)),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from itertools import count
 from typing import TypeAlias
 
@@ -108,10 +108,8 @@ def _downwards(net: Net, colours: Colours, palette: _Palette) -> Colours:
     """In order, so that one pass carries a colour all the way."""
     found: Colours = []
     for vertex, colour in zip(net.vertices, colours, strict=True):
-        places = tuple(
-            frozenset((label, found[source]) for label, source in reach) for reach in vertex.sources
-        )
-        found.append(palette["down", colour, places])
+        ways = frozenset((label, found[source]) for label, source in vertex.sources)
+        found.append(palette["down", colour, ways])
     return found
 
 
@@ -120,11 +118,6 @@ def _upwards(net: Net, colours: Colours, palette: _Palette) -> Colours:
     readers: list[list[Hashable]] = [[] for _ in colours]
     for at in reversed(range(len(colours))):
         found[at] = palette["up", colours[at], frozenset(Counter(readers[at]).items())]
-        for place, reach in enumerate(_ordered(net.vertices[at])):
-            for label, source in reach:
-                readers[source].append((place, label, found[at]))
+        for label, source in net.vertices[at].sources:
+            readers[source].append((label, found[at]))
     return found
-
-
-def _ordered(vertex: Vertex) -> Sequence[frozenset[tuple[tuple[str, ...], int]]]:
-    return vertex.sources

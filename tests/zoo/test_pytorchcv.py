@@ -18,12 +18,24 @@ def theirs(peer: Peer) -> nn.Module:
     """pytorchcv's, on the meta device; its last pool, a window of 7 or 8, at any size of image."""
     models = import_module(f"pytorchcv.models.{peer.module}")
     with torch.device("meta"):
-        made = getattr(models, peer.function)()
+        made = getattr(models, peer.function)(**peer.options)
     assert isinstance(made, nn.Module)
     for parent in made.modules():
         if isinstance(getattr(parent, "final_pool", None), nn.AvgPool2d):
             parent.final_pool = nn.AdaptiveAvgPool2d(1)
-    return made
+    return EveryExit(made) if peer.function == "msdnet22" else made
+
+
+class EveryExit(nn.Module):
+    """MSDNet with all its classifiers' answers."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        answers: list[Tensor] = self.net(x, only_last=False)
+        return answers
 
 
 def ours(peer: Peer, size: int) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 import torch
@@ -28,10 +29,10 @@ class Case:
 
 CASES = [
     Case("fractalnet", "fractalnet",
-         lambda: references.fractalnet(3, [64, 128, 256, 512, 512], 10)),
+         partial(references.fractalnet, 3, [64, 128, 256, 512, 512], 10)),
     *(Case(f"fractalnet_deep C={c}", "fractalnet_deep",
-           lambda c=c: references.fractalnet(c, DEEP, 100), params={"C": c}) for c in range(1, 7)),
-    *(Case(f"plain {n}", "plain", lambda n=n: references.plain(n), params={"layers": n})
+           partial(references.fractalnet, c, DEEP, 100), params={"C": c}) for c in range(1, 7)),
+    *(Case(f"plain {n}", "plain", partial(references.plain, n), params={"layers": n})
       for n in (5, 10, 20, 40)),
     Case("fractalnet34", "fractalnet34", references.fractalnet34, (64, 96)),
     Case("fractalnet40", "fractalnet40", references.fractalnet40),
