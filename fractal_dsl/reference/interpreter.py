@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.instance import Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
 
 __all__ = ["Interpretation", "Observer", "interpret"]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators.layers import BatchNorm
+from fractal_dsl.reference.instance import Instance
 from fractal_dsl.reference.interpreter import Interpretation
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
 
 __all__ = ["interpret_samples"]

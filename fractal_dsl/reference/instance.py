@@ -1,0 +1,31 @@
+"""One operator of a flat DAG about to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fractal_dsl.ir.shapes import Shape
+
+__all__ = ["Instance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One node about to run: `shapes` are its inputs' without batch."""
+
+    key: str
+    shapes: tuple[Shape, ...]
+    tensors: Mapping[str, Tensor]
+    training: bool
+    buffers: dict[str, Tensor]
+
+    def tensor(self, name: str) -> Tensor | None:
+        return self.tensors.get(f"{self.key}.{name}")
+
+    @property
+    def channel_axis(self) -> int:
+        """The channels of the first input, the batch counted."""
+        return self.shapes[0].channel_axis + 1
