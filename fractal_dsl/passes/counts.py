@@ -118,7 +118,8 @@ def node_parameters(graph: Graph, node: Apply) -> int:
     """Learned numbers that one instance of an operator holds."""
     incoming = [graph.shape_of(ref) for ref in node.inputs]
     tensors = spec_of(node.attributes).parameters(node.attributes, incoming)
-    return sum(prod(tensor.shape) for tensor in tensors)
+    own = (one for one in tensors if node.weight is None or one.name != "weight")
+    return sum(prod(tensor.shape) for tensor in own)
 
 
 def _node_buffers(graph: Graph, node: Apply) -> int:
