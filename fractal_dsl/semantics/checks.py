@@ -28,7 +28,6 @@ LATER: dict[type[tree.Node], str] = {
     tree.ExternDeclaration: "`extern`",
     tree.Extern: "`extern`",
     tree.Shared: "`shared`",
-    tree.Reference: "`@name` as a value",
     tree.Qualified: "`::`",
 }
 
