@@ -22,6 +22,7 @@ from fractal_dsl.ir.graph import (
     Segment,
 )
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
+from fractal_dsl.ir.operators.kinds import not_tokens
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.mismatch import Side, Written, meeting, unequal
 from fractal_dsl.semantics.trace import set_at
@@ -244,6 +245,10 @@ class GraphBuilder:
             raise self.unequal(flow.strands, operator.eq, flow.sign or flow.strands[0].span)
         operands = tuple(strand.operand for strand in flow.strands)
         span = flow.sign or flow.strands[0].span
+        try:
+            not_tokens("(+)", [shape])
+        except ShapeError as refusal:
+            raise self.refused(refusal, flow.strands, span) from None
         sampled = self.dropping.sampled
         at = self.add(Join(operands, shape, flow.branches, sampled, tag, span))
         return Strand(Ref(at), shape, span)

@@ -175,10 +175,11 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
+        shapes = [row[at] for row in self.shapes]
         for key, name in self.heads.items():
             if key.operation == at:
-                return f"[{name}]"
-        return self.symbols.shape([row[at] for row in self.shapes])
+                return self.symbols.shape(shapes, channels=name)
+        return self.symbols.shape(shapes)
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:
