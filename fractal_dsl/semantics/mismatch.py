@@ -28,6 +28,9 @@ class Written:
     inner: Written | None
 
 
+# Signs that take a vector beside something larger: one value for each channel.
+VECTORS = ("+", "-", "*", "/", "sum", "product")
+
 OutputPlace: TypeAlias = tuple[Span, Written | None]
 """What was written for an output of a graph, and the joins around it."""
 
@@ -84,7 +87,8 @@ def unequal(
 def difference(a: Shape, b: Shape, sign: Span) -> str:
     """In what two shapes differ: `channels`, `size` (of images), `length` or `shape`."""
     if a.kind != b.kind:
-        return "shape"
+        beside = sign.text in VECTORS and "vector" in (a.kind, b.kind)
+        return "channels" if beside and a.channels != b.channels else "shape"
     if a.spatial == b.spatial:
         return "channels"
     places = "size" if a.kind == "image" else "length"
@@ -142,7 +146,10 @@ def channel_mends(sides: Sequence[Side], first: Side, other: Side, sign: Span) -
     way = rewritten(even, odd) if counts[target] == 1 else rewritten(odd, even)
     if way is not None and first.span != other.span:
         helps.append(way)
-    if all(one.shape.spatial == two.shape.spatial for one, two in pairwise(sides)):
+    kinds = {side.shape.kind for side in sides}
+    if len(kinds) == 1 and all(
+        one.shape.spatial == two.shape.spatial for one, two in pairwise(sides)
+    ):
         total = sum(side.shape.channels for side in sides)
         instead = "concat" if sign.text.isalpha() else "++"
         helps.append(Help(f"or `{instead}` for `{sign.text}`: it concatenates to {total} channels"))
