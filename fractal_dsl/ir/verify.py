@@ -113,7 +113,8 @@ def _apply_shape(node: Apply, incoming: tuple[Shape, ...]) -> Problems:
     if spec is None or not isinstance(node.attributes, spec.attributes):
         yield f"`{name}` is no operator"
         return
-    if len(incoming) < 2 if spec.many else len(incoming) != 1:
+    wanted = not spec.takes_none
+    if len(incoming) < 2 if spec.many else len(incoming) != wanted:
         yield f"`{name}` takes {len(incoming)} inputs"
         return
     try:
@@ -224,9 +225,11 @@ def _unused(program: Program, at: int, graph: Graph) -> Problems:
             live.update(ref.node for ref in graph.nodes[position].inputs)
     for position, node in enumerate(graph.nodes):
         if position not in live:
-            yield f"node {position}: nothing uses it"
+            if at != program.entry or not isinstance(node, Input):
+                yield f"node {position}: nothing uses it"
             continue
-        for port in range(len(node.shapes)):
+        ports = len(node.shapes) if _is_open(program, graph, position) else 0
+        for port in range(ports):
             if Ref(position, port) not in used:
                 yield f"node {position}: nothing uses its port {port}"
 

@@ -24,25 +24,29 @@ Observer: TypeAlias = Callable[[FlatNode, tuple[Tensor, ...], Tensor], None]
 class Interpretation:
     """What one forward pass gave.
 
-    `output` is [batch, *shape]; `buffers` the new values of batch-norm buffers by name, in
-    training only; `live` the positions of the nodes that were executed.
+    `outputs` are [batch, *shape] each; `buffers` the new values of batch-norm buffers by name,
+    in training only; `live` the positions of the nodes that were executed.
     """
 
-    output: Tensor
+    outputs: tuple[Tensor, ...]
     buffers: dict[str, Tensor]
     live: frozenset[int]
+
+    @property
+    def output(self) -> Tensor:
+        """The last of the outputs; of most networks the only one."""
+        return self.outputs[-1]
 
 
 def interpret(
     flat: FlatProgram,
     tensors: Mapping[str, Tensor],
-    x: Tensor,
-    *,
+    *inputs: Tensor,
     training: bool = False,
     plan: Plan | None = None,
     observe: Observer | None = None,
 ) -> Interpretation:
-    """Run `flat` on `x`, [batch, *shape of node 0].
+    """Run `flat` on its inputs, [batch, *shape] each.
 
     `tensors` holds parameters and buffers by state-dict key; none is changed. Without a plan
     everything is live; what a plan leaves out is not executed. Nodes run in data-flow order,
@@ -50,20 +54,21 @@ def interpret(
     with its live inputs and its output.
     """
     live = live_nodes(flat, plan)
-    values: dict[int, Tensor] = {0: x}
+    values = dict(zip(flat.inputs, inputs, strict=True))
     buffers: dict[str, Tensor] = {}
-    for at in sorted(live - {0}):
+    for at in sorted(live - values.keys()):
         node = flat.nodes[at]
-        inputs = tuple(values[source] for source in _sources(node, plan))
+        read = tuple(values[source] for source in _sources(node, plan))
         if node.attributes is None:
-            values[at] = _mean(inputs)
+            values[at] = _mean(read)
         else:
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
             here = Instance(node.key, shapes, tensors, training, buffers)
-            values[at] = OPERATIONS[node.attributes.operator](node.attributes, inputs, here)
+            values[at] = OPERATIONS[node.attributes.operator](node.attributes, read, here)
         if observe is not None:
-            observe(node, inputs, values[at])
-    return Interpretation(values[flat.output], buffers, live)
+            observe(node, read, values[at])
+    outputs = tuple(values[at] for at in flat.outputs)
+    return Interpretation(outputs, buffers, live)
 
 
 def _sources(node: FlatNode, plan: Plan | None) -> tuple[int, ...]:

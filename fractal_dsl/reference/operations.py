@@ -10,7 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fractal_dsl.ir.operators import elementwise, layers, normalisation, pooling, resampling
+from fractal_dsl.ir.operators import (
+    elementwise,
+    layers,
+    normalisation,
+    pooling,
+    resampling,
+    values,
+)
 from fractal_dsl.reference import sequences
 from fractal_dsl.reference.instance import Instance
 
@@ -140,10 +147,25 @@ def _prelu(a: elementwise.Prelu, x: tuple[Tensor, ...], here: Instance) -> Tenso
     return torch.where(value > 0, value, slope * value).movedim(-1, here.channel_axis)
 
 
+def _chunk(a: values.Chunk, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    size = here.shapes[0].channels // a.of
+    return x[0].narrow(here.channel_axis, a.index * size, size)
+
+
+def _slice(a: values.Slice, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    return x[0].narrow(here.channel_axis, a.start, a.size)
+
+
+def _parameter(a: values.Parameter, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    weight = here.tensor("weight")
+    assert weight is not None
+    return weight.unsqueeze(0)
+
+
 def _concat(a: elementwise.Concat, x: tuple[Tensor, ...], here: Instance) -> Tensor:
-    if a.axis is not None:
-        return torch.cat(x, a.axis + 1)
-    return torch.cat(x, here.channel_axis)
+    batch = max(len(one) for one in x)
+    whole = [one if len(one) == batch else one.repeat_interleave(batch, 0) for one in x]
+    return torch.cat(whole, here.channel_axis if a.axis is None else a.axis + 1)
 
 
 def _scalar(a: elementwise.Scalar, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -225,6 +247,9 @@ OPERATIONS: dict[str, Operation] = {
     "quotient": _fold(torch.div),
     "maximum": _fold(torch.maximum),
     "minimum": _fold(torch.minimum),
+    "chunk": _chunk,
+    "slice": _slice,
+    "parameter": _parameter,
     "concat": _concat,
     "scalar": _scalar,
 }

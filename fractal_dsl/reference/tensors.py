@@ -52,13 +52,17 @@ def random_tensors(
 
 
 def random_input(
-    flat: FlatProgram, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float64
+    flat: FlatProgram,
+    at: int,
+    batch: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
 ) -> Tensor:
-    """A batch that may come in, [batch, *shape of node 0].
+    """A batch that may come in at the input `at`, [batch, *its shape].
 
     Tokens are integers below the smallest vocabulary that an `embedding` looks them up in.
     """
-    shape = flat.nodes[0].shape
+    shape = flat.nodes[at].shape
     if shape.kind == "tokens":
         return torch.randint(vocabulary(flat), (batch, *shape.sizes), generator=generator)
     return torch.randn(batch, *shape.sizes, generator=generator, dtype=dtype)

@@ -252,7 +252,7 @@ def test_exactly_what_lives_is_computed_of_random_programs() -> None:
     def computed(text: str) -> None:
         compilation = compile_source(Source("random.fdl", text))
         flat = flatten(compilation.program)
-        x = random_input(flat, 2, torch.Generator().manual_seed(0), torch.float32)
+        x = random_input(flat, 0, 2, torch.Generator().manual_seed(0), torch.float32)
         for style in STYLES:
             module = compilation.module(style)()
             if not flat.joins:

@@ -95,7 +95,7 @@ def test_random_programs_are_the_same_in_both_styles() -> None:
         one, other = (compilation.module(style)().double() for style in STYLES)
         assert tensors(one) == tensors(other)
         other.load_state_dict(one.state_dict())
-        x = random_input(flatten(compilation.program), 3, torch.Generator().manual_seed(2))
+        x = random_input(flatten(compilation.program), 0, 3, torch.Generator().manual_seed(2))
         for training in (True, False):
             torch.testing.assert_close(
                 output(one.train(training), x), output(other.train(training), x)

@@ -171,6 +171,6 @@ def test_any_program_is_the_same_function(text: str) -> None:
     compilation = compile_source(Source("drawn.fdl", text))
     model = compilation.module("modules")().double()
     other = compile_regions(copy.deepcopy(model), backend="eager")
-    x = random_input(flatten(compilation.program), 2, torch.Generator().manual_seed(2))
+    x = random_input(flatten(compilation.program), 0, 2, torch.Generator().manual_seed(2))
     plan = model.sample_plan()
     assert torch.equal(other(x, plan=plan), model(x, plan=plan))

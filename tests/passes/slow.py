@@ -19,7 +19,7 @@ from fractal_dsl.ir.view import networkx_view
 from fractal_dsl.reference.plans import Plan
 
 SEES_ALL = {"global_avg_pool", "global_max_pool", "flatten", "attention", "transpose"}
-VIEWS = {"flatten", "tokens", "image", "transpose", "take"}
+VIEWS = {"chunk", "slice", "flatten", "tokens", "image", "transpose", "take"}
 IN_PLACE = {"relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
 
 

@@ -166,7 +166,7 @@ def weights(attributes: Attributes, shape: Shape) -> dict[str, Tensor]:
     flat = FlatProgram(
         "One",
         (FlatNode(None, (), shape), FlatNode(attributes, (0,), shape, "layer")),
-        1,
+        (1,),
     )
     drawn = random_tensors(flat, torch.Generator().manual_seed(1))
     return {name.removeprefix("layer."): tensor for name, tensor in drawn.items()}

@@ -45,7 +45,7 @@ class Calls:
         """An operation on its inputs; `live` is what an open call must give."""
         match part:
             case Layer():
-                return self.layer(part, module(self.modules, part.path), inputs[0])
+                return self.layer(part, module(self.modules, part.path), *inputs)
             case Formula():
                 return self.formula(part, inputs)
             case Invoke():
@@ -57,7 +57,7 @@ class Calls:
             case _:
                 raise AssertionError(part)
 
-    def layer(self, part: Layer, own: Safe, value: Safe) -> Code:
+    def layer(self, part: Layer, own: Safe, *value: Safe) -> Code:
         """A layer at work, its input brought into the form that torch asks for."""
         member = part.members[0]
         template = call_of(operator_of(member).attributes, member.shapes)
@@ -161,12 +161,12 @@ class Calls:
         return note and f"{note} each"
 
 
-def called(template: LiteralString, own: Safe, value: Safe, per_sample: bool) -> Code:
-    """A module at work on a value, or on what is there of the samples."""
-    if not per_sample:
-        return fill(template, own, value)
+def called(template: LiteralString, own: Safe, value: Sequence[Safe], per_sample: bool) -> Code:
+    """A module at work on a value, or on what is there of the samples; some take none."""
+    if not per_sample or not value:
+        return fill(template, own, *value)
     plain = template == "{}({})"
-    return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), value)
+    return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), *value)
 
 
 def on_samples(function: Safe, *values: Safe) -> Code:

@@ -160,7 +160,7 @@ class Context:
 
     def size_symbols(self) -> Symbols:
         instances = [instance for _, instance in self.family.instances]
-        incoming = [self.program.graphs[one.graph].inputs[0] for one in instances]
+        incoming = [s for one in instances for s in self.program.graphs[one.graph].inputs[:1]]
         widths = {
             argument.name: tuple(self.classes.given[one].get(argument.name) for one in instances)
             for argument in self.family.sizes.arguments

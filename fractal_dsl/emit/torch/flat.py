@@ -16,6 +16,7 @@ from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
 from fractal_dsl.emit.torch.picks import Pick, Picks
+from fractal_dsl.emit.torch.registers import input_name
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
 from fractal_dsl.emit.torch.views import ClassView, net_attributes
@@ -83,10 +84,14 @@ class _FlatWriter:
         return fill("def __init__({}) -> None:", commas(given))
 
     def head(self) -> Code:
-        if self.per_sample:
-            return fill("def compute(self, x: Samples, plan: Plan) -> Samples:")
-        plan = ", plan: Plan | None = None" if self.columns is not None else ""
-        return Code(f"def forward(self, x: Tensor{plan}) -> Tensor:")
+        kind = fill("Samples" if self.per_sample else "Tensor")
+        given = [fill("self")]
+        given += [fill("{}: {}", input_name(at), kind) for at in range(len(self.flat.inputs))]
+        if self.columns is not None:
+            given.append(fill("plan: Plan" if self.per_sample else "plan: Plan | None = None"))
+        result = kind if len(self.flat.outputs) == 1 else fill("tuple[{}, ...]", kind)
+        name = fill("compute" if self.per_sample else "forward")
+        return fill("def {}({}) -> {}:", name, commas(given), result)
 
     # Modules -----------------------------------------------------------------------
 
@@ -144,7 +149,7 @@ class _FlatWriter:
         (source,) = node.inputs[:1] or (0,)
         before = self.nodes[source].attributes
         fresh = before is not None and before.operator == "batch_norm"
-        return fresh and self.readers[source] == 1 and source != self.flat.output
+        return fresh and self.readers[source] == 1 and source not in self.flat.outputs
 
     def join(self, number: int, picks: tuple[Pick, ...] | None) -> Code:
         node = self.nodes[self.flat.joins[number]]
@@ -209,15 +214,16 @@ class _FlatWriter:
     def forward(self) -> list[Line]:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
         last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
-        last[self.flat.output] = len(self.nodes)
-        self.variables[0] = fill("x")
+        last.update(dict.fromkeys(self.flat.outputs, len(self.nodes)))
+        inputs = self.flat.inputs
+        self.variables.update((at, input_name(number)) for number, at in enumerate(inputs))
         feeds: dict[int, list[tuple[int, int]]] = {}
         for join in self.flat.joins:
             for operand, source in enumerate(self.nodes[join].inputs):
                 feeds.setdefault(source, []).append((join, operand))
         for at, node in enumerate(self.nodes):
             need = ALWAYS if needs is None else needs[at]
-            if at > 0:
+            if not node.is_input:
                 text = self.operation(at, node)
                 self.release(node, at, last)
                 self.variables[at] = self.new()
@@ -227,8 +233,12 @@ class _FlatWriter:
                 for join, operand in feeds.get(at, ()):
                     self.put(at, join, operand)
         kind = fill("Samples" if self.per_sample else "Tensor")
-        self.say(ALWAYS, fill("y: {} = {}", kind, self.variables[self.flat.output]))
-        self.say(ALWAYS, fill("return y"))
+        values = [self.variables[at] for at in self.flat.outputs]
+        if len(values) > 1:
+            self.say(ALWAYS, fill("return {}", commas(values)))
+        else:
+            self.say(ALWAYS, fill("y: {} = {}", kind, values[0]))
+            self.say(ALWAYS, fill("return y"))
         return self.grouped()
 
     def operation(self, at: int, node: FlatNode) -> Code:
@@ -251,7 +261,7 @@ class _FlatWriter:
                 return formula_on_samples(node.attributes, decided, numbers, values)
             return written(node.attributes, decided, numbers, inputs=values)
         template = call_of(node.attributes, shapes)
-        return called(template, placed_at(node.key), values[0], self.per_sample)
+        return called(template, placed_at(node.key), values, self.per_sample)
 
     def read(self, source: int, need: Need) -> Code:
         """A value as something with `need` reads it: where samples differ, those it needs."""

@@ -71,7 +71,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
-PARTS = ("Attention", "Timing", "biased")
+PARTS = ("Attention", "Learned", "Timing", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives, where not said otherwise"
 
 

@@ -51,16 +51,19 @@ ALWAYS = frozenset(KINDS)
 
 def is_formula(attributes: Attributes, inputs: Inputs) -> bool:
     """Whether an operator on these inputs is written in `forward`."""
-    return inputs[0].kind in ENTRIES[attributes.operator].formula
+    return bool(inputs) and inputs[0].kind in ENTRIES[attributes.operator].formula
 
 
 def facts(attributes: Attributes, inputs: Inputs) -> dict[str, Fact]:
     """What decides how an operator on these inputs is written."""
-    return {**ENTRIES[attributes.operator].facts(attributes, inputs), "kind": inputs[0].kind}
+    kind = inputs[0].kind if inputs else ""
+    return {**ENTRIES[attributes.operator].facts(attributes, inputs), "kind": kind}
 
 
 def call_of(attributes: Attributes, inputs: Inputs) -> LiteralString:
     """How an operator's module is called on these inputs: a template of both."""
+    if not inputs:
+        return "{}()"
     return ENTRIES[attributes.operator].call(attributes).get(inputs[0].kind, "{}({})")
 
 
@@ -178,11 +181,35 @@ def beside(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     return {"views": views} if any(views) else {}
 
 
-def axis(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
-    """The axis of torch's tensors, which count the batch."""
-    if attributes.axis is not None:
-        return {"axis": attributes.axis + 1}
-    return channel_axis(attributes, inputs)
+def concat(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    """The axis of torch's tensors, which count the batch; and which operands have none."""
+    learned = set(attributes.learned)
+    batched = next((at for at in range(len(inputs)) if at not in learned), None)
+    rest = ", -1" * len(inputs[0].sizes)
+    at = attributes.axis
+    return {
+        "axis": inputs[0].channel_axis + 1 if at is None else at + 1,
+        "learned": ",".join(map(str, sorted(learned))),
+        "batched": batched,
+        "rest": rest,
+    }
+
+
+def channels(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    """The place of a slice, as an index of torch's tensors."""
+    first, last = attributes.start, attributes.start + attributes.size
+    end = "" if last == inputs[0].channels else str(last)
+    before = ":, " * (inputs[0].channel_axis + 1)
+    return {"index": f"{before}{first or ''}:{end}"}
+
+
+def chunk(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    axis = inputs[0].channel_axis + 1
+    return {"dim": str(axis), "index": str(attributes.index), "of": str(attributes.of)}
+
+
+def learned(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    return {"sizes": ", ".join(map(str, attributes.sizes))}
 
 
 def channel_axis(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
@@ -265,6 +292,9 @@ ENTRIES: dict[str, Entry] = {
     "quotient": Entry(facts=beside, formula=ALWAYS),
     "maximum": Entry(formula=ALWAYS),
     "minimum": Entry(formula=ALWAYS),
-    "concat": Entry(facts=axis, formula=ALWAYS),
+    "concat": Entry(facts=concat, formula=ALWAYS),
+    "chunk": Entry(facts=chunk, formula=ALWAYS),
+    "slice": Entry(facts=channels, formula=ALWAYS),
+    "parameter": Entry(kept("init"), learned),
     "scalar": Entry(kept("value"), kept("sign", "on_left"), formula=ALWAYS),
 }

@@ -102,5 +102,5 @@ def mark_inplace(body: Body) -> None:
         and len(uses[part.result]) == 1
     }
     for part in body.operations:
-        if isinstance(part, Layer) and part.inputs[0] in normed:
+        if isinstance(part, Layer) and part.inputs and part.inputs[0] in normed:
             part.inplace = operator_of(part.members[0]).attributes.operator in ("relu", "relu6")

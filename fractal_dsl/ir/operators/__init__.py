@@ -13,6 +13,7 @@ from fractal_dsl.ir.operators.spec import (
     Tensor,
     Window,
 )
+from fractal_dsl.ir.operators.values import VALUES
 
 __all__ = [
     "GROUPS",
@@ -33,6 +34,7 @@ GROUPS: dict[str, tuple[OperatorSpec, ...]] = {
     "Pooling": POOLING,
     "Moving values": RESAMPLING,
     "Activations and dropout": ELEMENTWISE,
+    "Values": VALUES,
 }
 OPERATORS: dict[str, OperatorSpec] = {
     spec.name: spec for group in GROUPS.values() for spec in group

@@ -66,8 +66,9 @@ def markdown(groups: Mapping[str, Sequence[OperatorSpec]]) -> str:
     """The whole page; operators behind signs are in the language's own table."""
     parts = [HEAD]
     for title, specs in groups.items():
-        parts.append(f"\n## {title}\n\n| operator | what it does |\n|---|---|\n")
-        parts += [row(spec) for spec in specs if spec.callable_by_name]
+        rows = [row(spec) for spec in specs if spec.callable_by_name]
+        if rows:
+            parts += [f"\n## {title}\n\n| operator | what it does |\n|---|---|\n", *rows]
     return "".join(parts)
 
 

@@ -163,9 +163,13 @@ class Minimum(Attributes):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Attributes):
-    """One after the other along `axis`; None is the channel axis."""
+    """One after the other along `axis`; None is the channel axis.
+
+    Operands `learned` are parameters: they have no batch of their own.
+    """
 
     axis: int | None = None
+    learned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class OperatorSpec:
     none, as is usual); `depth` convolution layers it adds to a path (projections add none);
     `weighted` the same with dense layers. `inner` counts elements that it keeps for the
     backward pass besides its output; an `is_view` operator keeps none at all. `many`
-    operators take two inputs or more.
+    operators take two inputs or more, one that `takes_none` no input.
     """
 
     name: str
@@ -115,4 +115,5 @@ class OperatorSpec:
     inner: Callable[[Any, Sequence[Shape]], int] = lambda attributes, inputs: 0
     is_view: bool = False
     many: bool = False
+    takes_none: bool = False
     callable_by_name: bool = True
