@@ -95,7 +95,7 @@ def activation_bytes(program: Program) -> int:
 
     The output of every operator and every join counts, as in a training step that keeps
     them all for the backward pass, except for
-    - views of an input: `flatten`, `tokens`, `image`, `transpose`, `take`;
+    - views of an input: `flatten`, `tokens`, `image`, `transpose`, `take`, parts of a `split`;
     - an activation function that may run in place (relu, relu6, leaky_relu with a slope of
       at least 0, elu, selu, sigmoid, tanh) on the output of a `batch_norm` of the same
       graph that nothing else reads.

@@ -23,6 +23,7 @@ from fractal_dsl.ir.graph import (
 )
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
 from fractal_dsl.ir.operators.elementwise import Concat
+from fractal_dsl.ir.operators.kinds import not_tokens
 from fractal_dsl.ir.shapes import NETWORK, Shape
 from fractal_dsl.semantics.mismatch import Side, meeting, unequal
 from fractal_dsl.semantics.strands import (
@@ -345,6 +346,10 @@ class GraphBuilder:
             raise self.unequal(flow.strands, operator.eq, flow.sign or flow.strands[0].span)
         operands = tuple(strand.operand for strand in flow.strands)
         span = flow.sign or flow.strands[0].span
+        try:
+            not_tokens("(+)", [shape])
+        except ShapeError as refusal:
+            raise self.refused(refusal, flow.strands, span) from None
         sampled = self.dropping.sampled
         at = self.add(Join(operands, shape, flow.branches, sampled, tag, span))
         return Strand(Ref(at), shape, span)

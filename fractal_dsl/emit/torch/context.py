@@ -176,13 +176,11 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
-        text = self.symbols.shape([row[at] for row in self.shapes])
+        shapes = [row[at] for row in self.shapes]
         for key, name in self.heads.items():
-            if key.operation == at and (shape := self.shapes[0][at]) is not None:
-                sizes = [*map(str, shape.sizes)]
-                sizes[shape.channel_axis] = name
-                return f"[{', '.join(sizes)}]"
-        return text
+            if key.operation == at:
+                return self.symbols.shape(shapes, channels=name)
+        return self.symbols.shape(shapes)
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:
