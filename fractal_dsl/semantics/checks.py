@@ -27,7 +27,6 @@ LATER: dict[type[tree.Node], str] = {
     tree.FromImport: "`from ... import`",
     tree.ExternDeclaration: "`extern`",
     tree.Extern: "`extern`",
-    tree.Shared: "`shared`",
     tree.Qualified: "`::`",
 }
 

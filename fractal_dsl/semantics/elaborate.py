@@ -254,6 +254,7 @@ def entry_graph(
     world: World, net: tree.NetDeclaration, scope: Scope, form: Form, name: str
 ) -> Steps[Graph]:
     builder = GraphBuilder(world, world.segments(net.body))
+    world.net = builder.number
     world.building.append(builder.nodes)
     with world.frame("net", None):
         arrival = builder.arrival(form, net.body.span)
