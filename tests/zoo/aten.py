@@ -105,7 +105,8 @@ class _Walk:
         return Net(tuple(self.vertices))
 
     def placeholder(self, node: Node, spec: Any) -> None:
-        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
+        constant = spec.kind is InputKind.BUFFER and not spec.persistent
+        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) and not constant:
             self.held[node] = spec.target
         elif spec.kind is InputKind.USER_INPUT:
             self.reach[node] = self.add(f"input {len(self.reach)}", frozenset())
@@ -179,8 +180,9 @@ class _Walk:
         return _labelled(seen, name) if name in POOLS else seen
 
     def is_parameter(self, nodes: Iterable[Node]) -> bool:
-        """Whether nothing that comes into the network is in these values."""
-        return all(self.vertices[vertex].kind == "parameter" for _, vertex in self.seen(nodes))
+        """Whether these values are made of parameters alone."""
+        seen = self.seen(nodes)
+        return bool(seen) and all(self.vertices[at].kind == "parameter" for _, at in seen)
 
     def seen(self, nodes: Iterable[Node]) -> Reach:
         """What the values are made of; a parameter met here is a vertex of its own."""

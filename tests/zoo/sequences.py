@@ -74,11 +74,11 @@ class UniversalTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, d = x.shape[1:]
         for step in range(1, self.steps + 1):
-            x = self.layer(x + self.signal(n, d, step))
+            x = self.layer(x + self.signal(n, d, step, x.device))
         return x
 
     @staticmethod
-    def signal(n: int, d: int, step: int) -> Tensor:
+    def signal(n: int, d: int, step: int, device: torch.device) -> Tensor:
         rows = []
         for place in range(n):
             row = []
@@ -86,7 +86,7 @@ class UniversalTransformer(nn.Module):
                 a, b = (number / 10000 ** (2 * j / d) for number in (place, step))
                 row += [sin(a) + sin(b), cos(a) + cos(b)]
             rows.append(row)
-        return torch.tensor(rows)
+        return torch.tensor(rows, device=device)
 
 
 class Mixer(nn.Module):
