@@ -17,7 +17,7 @@ from fractal_dsl.emit.torch.uses import facts_of, operator_of
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 
-__all__ = ["Calls", "formula_on_samples", "on_samples"]
+__all__ = ["Calls", "flattens", "formula_on_samples", "on_samples"]
 
 ONE = ident("t")
 
@@ -60,11 +60,10 @@ class Calls:
 
     def layer(self, part: Layer, own: Safe, value: Safe) -> Code:
         """A layer at work; a dense layer drops the ones of a [C, 1, 1]."""
-        operator = operator_of(part.members[0]).attributes.operator
-        flattens = operator == "linear" and facts_of(part.members[0])["image"]
+        flat = flattens(part)
         if self.per_sample:
-            return on_samples(fill("lambda t: {}(t.flatten(1))", own) if flattens else own, value)
-        return fill("{}({}.flatten(1))" if flattens else "{}({})", own, value)
+            return on_samples(fill("lambda t: {}(t.flatten(1))", own) if flat else own, value)
+        return fill("{}({}.flatten(1))" if flat else "{}({})", own, value)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
         node = operator_of(part.members[0])
@@ -164,6 +163,12 @@ class Calls:
             rows.append(shapes.pop() if len(shapes) == 1 else None)
         note = self.context.symbols.shape(rows)
         return note and f"{note} each"
+
+
+def flattens(part: Layer) -> bool:
+    """Whether the layer is a dense one on a [C, 1, 1]."""
+    operator = operator_of(part.members[0]).attributes.operator
+    return operator == "linear" and bool(facts_of(part.members[0])["image"])
 
 
 def on_samples(function: Safe, *values: Safe) -> Code:

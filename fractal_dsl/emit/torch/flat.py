@@ -18,7 +18,7 @@ from fractal_dsl.emit.torch.operators import ENTRIES
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
-from fractal_dsl.emit.torch.views import ClassView, net_attributes
+from fractal_dsl.emit.torch.views import ClassView
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.flatten import flatten, segment_of
@@ -69,9 +69,8 @@ class _FlatWriter:
         )
 
     def attributes(self) -> list[Line]:
-        lines = net_attributes(self.program, self.columns)
         tops = dict.fromkeys(n.key.split(".")[0] for n in self.nodes if self.is_module(n))
-        return [Line(line) for line in (*lines, *(fill("{}: Any", ident(t)) for t in tops))]
+        return [Line(fill("{}: Any", ident(top))) for top in tops]
 
     def signature(self) -> Code:
         given = [fill("self")]
