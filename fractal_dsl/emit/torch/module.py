@@ -63,6 +63,7 @@ def emit_module(
         "plan": plan,
         "has_joins": has_joins,
         "recompute": True if recomputed else None,
+        "parts": parts(views),
         "classes": views,
         **imports(views, plan, has_joins, bool(recomputed)),
     }
@@ -80,6 +81,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
+PARTS = ("Learned", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives"
 
 
@@ -167,11 +169,19 @@ def imports(
 
 def import_lines(names: Mapping[str, Mapping[str, bool]]) -> list[Safe]:
     found = {module: [name for name, used in of.items() if used] for module, of in names.items()}
-    return [Code(f"from {module} import {', '.join(kept)}") for module, kept in found.items() if kept]
+    return [
+        Code(f"from {module} import {', '.join(kept)}") for module, kept in found.items() if kept
+    ]
 
 
 def words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text))
+
+
+def parts(views: Sequence[ClassView]) -> set[str]:
+    """Names of our own layers that the code uses; the template of them asks."""
+    made = "\n".join(line for view in views for line in view.modules)
+    return {name for name in PARTS if re.search(rf"\b{name}\(", made)}
 
 
 def code_of(view: ClassView) -> list[Safe]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from fractal_dsl.emit.torch.calls import Calls, flattens
+from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.classes import Class, Classes, Family
 from fractal_dsl.emit.torch.context import Context
 from fractal_dsl.emit.torch.docs import class_doc
@@ -14,12 +14,13 @@ from fractal_dsl.emit.torch.instances import walk
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.naming import Names, capitals
+from fractal_dsl.emit.torch.operators import call_of
 from fractal_dsl.emit.torch.reach import reach_lines
 from fractal_dsl.emit.torch.registers import Registers, input_name
 from fractal_dsl.emit.torch.sizes import Argument, Key
 from fractal_dsl.emit.torch.tape import Body, Invoke, Item, Layer
 from fractal_dsl.emit.torch.text import Code, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import inputs_of, outputs_of
+from fractal_dsl.emit.torch.uses import inputs_of, operator_of, outputs_of
 from fractal_dsl.emit.torch.views import ClassView
 from fractal_dsl.ir.graph import Graph, HeadParameter
 
@@ -172,8 +173,8 @@ class _ClassWriter:
             given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))
         if self.steered and self.graph.is_open:
             given.append(fill("live: Live"))
-        several = self.graph.is_open or len(self.graph.outputs) > 1
-        result = fill("list[{}]", kind) if several else kind
+        several = "list[{}]" if self.graph.is_open else "tuple[{}, ...]"
+        result = kind if len(self.graph.outputs) == 1 else fill(several, kind)
         name = fill("compute" if per_sample and self.is_entry else "forward")
         return fill("def {}({}) -> {}:", name, commas(given), result)
 
@@ -186,11 +187,17 @@ def is_chain(body: Body) -> bool:
             return False
         if part.path.indices or part.path.name in names or outputs_of(part) != (part.result,):
             return False
-        if isinstance(part, Layer) and flattens(part):
+        if isinstance(part, Layer) and not is_direct(part):
             return False
         names.add(part.path.name)
         value = part.result
     return len(body.inputs) == 1 and body.outputs == (Item(value),)
+
+
+def is_direct(part: Layer) -> bool:
+    """Whether the module takes its input as it is."""
+    member = part.members[0]
+    return call_of(operator_of(member).attributes, member.shapes) == "{}({})"
 
 
 def head_keys(classes: Classes, family: Family, heads: Sequence[HeadParameter]) -> dict[Key, str]:
