@@ -192,6 +192,7 @@ OPERATIONS: dict[str, Operation] = {
     "softplus": _plain(F.softplus),
     "dropout": lambda a, x, here: F.dropout(x[0], a.rate, here.training),
     "dropout2d": lambda a, x, here: F.dropout2d(x[0], a.rate, here.training),
+    "stochastic_depth": _plain(lambda x: x),  # in eval; `per_sample` knows what training does
     "sum": _fold(torch.add),
     "difference": _fold(torch.sub),
     "product": _fold(torch.mul),

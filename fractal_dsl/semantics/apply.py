@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fractal_dsl.ir.graph import Call, Graph, Input, Segment
-from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
 from fractal_dsl.semantics.arithmetic import fail
@@ -22,6 +22,7 @@ from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, binary, join
+from fractal_dsl.semantics.depths import stochastic_depth
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
 from fractal_dsl.semantics.machine import Steps
@@ -163,7 +164,7 @@ def named_as(
         if word in COMBINATORS:
             if not isinstance(expression, tree.Call):
                 raise fail("F0206", f"`{word}` needs its operands in brackets", expression.span)
-            combined: Flow = yield COMBINED[word](site, expression, arrival)
+            combined: Flow = yield WORDS[word](site, expression, arrival)
             return combined
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
             tensor = site.builder.tensor(arrival, expression.span, word)
@@ -186,17 +187,33 @@ def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
 
 
 def apply_value(
-    site: Site, value: Network, arrival: Arrival, name: str, span: Span, tag: str | None = None
+    site: Site,
+    value: Network,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    tag: str | None = None,
+    end: Attributes | None = None,
 ) -> Steps[Flow]:
     """A call to the graph of a rule or an argument."""
-    made: Made = yield instantiate(site, value, arrival, name, span)
+    made: Made = yield instantiate(site, value, arrival, name, span, end)
     return site.builder.call(made, arrival, site.builder.segment(name), span, tag)
 
 
-def instantiate(site: Site, value: Network, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
-    """The graph of a network for one form of what comes in, built once."""
+def instantiate(
+    site: Site,
+    value: Network,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    end: Attributes | None = None,
+) -> Steps[Made]:
+    """The graph of a network for one form of what comes in, built once.
+
+    `end` is an operator that its value goes through last.
+    """
     world = site.builder.world
-    key = (value.key, entry_key(arrival))
+    key = (value.key, entry_key(arrival), end)
     if key in world.instances:
         known = world.instances[key]
         if known is None:
@@ -211,6 +228,8 @@ def instantiate(site: Site, value: Network, arrival: Arrival, name: str, span: S
         start = inner.entering(arrival, root.span)
         around = Site(inner, value.scope, site.builders, arrival.shape)
         flow: Flow = yield apply(around, root, start)
+        if end is not None:
+            flow = Flow.of(inner.apply(end, [inner.tensor(inner.close(flow), span)], "end", span))
     world.building.pop()
     world.instances[key] = made = finish(inner, flow, value, name)
     return made
@@ -449,6 +468,8 @@ def unary(site: Site, expression: tree.Unary, arrival: Arrival | None) -> Steps[
     value = site.builder.tensor(site.builder.close(flow), expression.span, "-")
     return Flow.of(site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span))
 
+
+WORDS = COMBINED | {"stochastic_depth": stochastic_depth}
 
 HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow]]] = {
     tree.Series: series,

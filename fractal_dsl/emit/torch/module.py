@@ -23,6 +23,7 @@ from fractal_dsl.emit.torch.text import (
     joined,
     literal,
 )
+from fractal_dsl.emit.torch.uses import leaves_out
 from fractal_dsl.emit.torch.views import ClassView, PlanView
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Join, Program
@@ -55,7 +56,10 @@ def emit_module(
         views = [flat_view(program, table_, picks)]
     else:
         views = class_views(Classes(Tapes(program, table_), picks), recomputed)
-    plan = plan_view(program, table_, picks, views) if table_ else None
+    thins = leaves_out(program)
+    norms = partial_norms(views)
+    told = [*norms, fill("StochasticDepth")] if thins else norms
+    plan = plan_view(program, table_, picks, views, told) if table_ else None
     view = {
         "header": header(spec_name, spec_sha256, version),
         "doc": module_doc(program),
@@ -63,9 +67,13 @@ def emit_module(
         "plan": plan,
         "has_joins": has_joins,
         "recompute": True if recomputed else None,
+        "norms": norms,
+        "thins": thins,
+        "style": style,
+        "told": joined(" | ", told),
         "parts": parts(views),
         "classes": views,
-        **imports(views, plan, has_joins, bool(recomputed)),
+        **imports(views, plan, has_joins, bool(recomputed), thins),
     }
     text = render("module.py.j2", view)
     check_code(text)
@@ -97,13 +105,15 @@ def table(picks: tuple[Pick, ...]) -> Safe:
 
 
 def plan_view(
-    program: Program, columns: ColumnTable, picks: Picks, views: Sequence[ClassView]
+    program: Program,
+    columns: ColumnTable,
+    picks: Picks,
+    views: Sequence[ClassView],
+    told: Sequence[Safe],
 ) -> PlanView:
     sampling = program.sampling
     assert sampling is not None
     made = " ".join(line for view in views for line in (*view.attributes, *view.modules))
-    kinds = ("BatchNorm1d", "BatchNorm2d") if sampling.per_sample else ()
-    norms: list[Safe] = [fill(kind) for kind in kinds if kind in made]
     groups = any(isinstance(p, tuple) for n in range(len(picks.merged)) for p in picks.table(n))
     own_picks, own_rates = "picks" in made or groups, "rates" in made
     note = f"{PICKS_NOTE}, where not said otherwise" if own_picks else PICKS_NOTE
@@ -119,8 +129,7 @@ def plan_view(
         shape=commas(map(literal, program.input.sizes)),
         some_columns=None if sampling.columns is None else literal(sampling.columns),
         per_sample=sampling.per_sample,
-        norms=norms,
-        norm_types=joined(" | ", norms),
+        told=joined(" | ", told),
         simultaneous=sampling.simultaneous,
         advance=sampling.dead == "advance",
     )
@@ -137,7 +146,7 @@ def join_head(own_picks: bool, own_rates: bool, groups: bool) -> list[Safe]:
 
 
 def imports(
-    views: Sequence[ClassView], plan: PlanView | None, has_joins: bool, again: bool
+    views: Sequence[ClassView], plan: PlanView | None, has_joins: bool, again: bool, thins: bool
 ) -> dict[str, list[Safe]]:
     """The import lines that the code needs."""
     text = "\n".join(line for v in views for line in code_of(v))
@@ -154,11 +163,13 @@ def imports(
         "itertools": {"compress": "compress(" in text},
         "operator": {"or_": per_sample},
         "typing": {
-            "Any": draws or again or "Any" in words(text), "NamedTuple": per_sample,
+            "Any": draws or again or thins or "Any" in words(text), "NamedTuple": per_sample,
             "cast": "cast" in words(text),
         },
     }  # fmt: skip
-    used: list[Safe] = [fill("import torch")] if has_joins or again or "torch." in text else []
+    used: list[Safe] = (
+        [fill("import torch")] if has_joins or again or thins or "torch." in text else []
+    )
     used.append(fill("from torch import Tensor, nn"))
     if draws:
         used.append(fill("from torch.overrides import TorchFunctionMode"))
@@ -182,6 +193,13 @@ def parts(views: Sequence[ClassView]) -> set[str]:
     """Names of our own layers that the code uses; the template of them asks."""
     made = "\n".join(line for view in views for line in view.modules)
     return {name for name in PARTS if re.search(rf"\b{name}\(", made)}
+
+
+def partial_norms(views: Sequence[ClassView]) -> list[Safe]:
+    """Batch norms that need not see all samples of a mini-batch."""
+    made = "\n".join(line for view in views for line in view.modules)
+    kinds: list[Safe] = [fill("BatchNorm1d"), fill("BatchNorm2d")]
+    return [kind for kind in kinds if re.search(rf"(?<!nn\.){kind}\(", made)]
 
 
 def code_of(view: ClassView) -> list[Safe]:

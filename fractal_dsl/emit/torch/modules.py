@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from fractal_dsl.emit.torch.calls import Calls
-from fractal_dsl.emit.torch.classes import Class, Classes, Family
+from fractal_dsl.emit.torch.classes import END, Class, Classes, Family
 from fractal_dsl.emit.torch.context import Context
 from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.forward import forward_lines
@@ -20,7 +20,7 @@ from fractal_dsl.emit.torch.registers import Registers, input_name
 from fractal_dsl.emit.torch.sizes import Argument, Key
 from fractal_dsl.emit.torch.tape import Body, Invoke, Item, Layer
 from fractal_dsl.emit.torch.text import Code, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import inputs_of, operator_of, outputs_of
+from fractal_dsl.emit.torch.uses import facts_of, inputs_of, operator_of, outputs_of
 from fractal_dsl.emit.torch.views import ClassView
 from fractal_dsl.ir.graph import Graph, HeadParameter
 
@@ -109,15 +109,18 @@ class _ClassWriter:
         doc = self.graph.doc or (self.classes.tapes.program.doc if self.is_entry else "")
         draws = self.steered and self.is_entry
         runs = not self.is_entry and not self.steered and is_chain(self.context.body)
-        kind = fill("nn.Sequential" if runs else "nn.Module")
+        kind = fill("nn.Sequential" if runs else "Part" if self.steered else "nn.Module")
+        if self.context.body.end is not None:
+            kind = fill("StochasticDepth")
         return ClassView(
             name=self.name,
-            base=fill("DropPath") if draws else fill("Part") if self.steered else kind,
+            base=fill("DropPath") if draws else kind,
             doc=class_doc(graphs_of(self.classes, self.family.classes[0]), doc),
             attributes=laid_out(self.attributes(), 1),
             is_net=draws,
             per_sample=self.context.per_sample,
             signature=laid_out([Line(self.signature())], 1),
+            given=self.given(),
             modules=laid_out(self.chained() if runs else self.modules.lines(), 2),
             reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
             head=[] if runs else laid_out([Line(self.head())], 1),
@@ -159,6 +162,14 @@ class _ClassWriter:
             given.append(fill("plan_seed: int = 0"))
         return fill("def __init__({}) -> None:", commas(given))
 
+    def given(self) -> Code:
+        """What the constructor of the base class is given."""
+        if self.context.body.end is None:
+            return fill("")
+        rate = self.context.number(Key(END, 0, "rate"))
+        per_batch = facts_of(self.context.body.end)["per"] == "batch"
+        return fill("{}, per_batch=True" if per_batch else "{}", rate)
+
     def head_name(self, head: HeadParameter) -> str:
         return next(name for key, name in self.keys.items() if name.startswith(head.name))
 
@@ -176,12 +187,16 @@ class _ClassWriter:
         several = "list[{}]" if self.graph.is_open else "tuple[{}, ...]"
         result = kind if len(self.graph.outputs) == 1 else fill(several, kind)
         name = fill("compute" if per_sample and self.is_entry else "forward")
+        if self.context.body.end is not None:
+            name = fill("branch")
         return fill("def {}({}) -> {}:", name, commas(given), result)
 
 
 def is_chain(body: Body) -> bool:
     """Whether `forward` would call every module once, in order, on what the last one gave."""
     value, names = body.inputs[0], set[str]()
+    if body.end is not None:
+        return False
     for part in body.operations:
         if not isinstance(part, Layer | Invoke) or inputs_of(part) != (value,):
             return False

@@ -213,6 +213,7 @@ ENTRIES: dict[str, Entry] = {
     "softplus": Entry(),
     "dropout": Entry(kept("rate")),
     "dropout2d": Entry(kept("rate")),
+    "stochastic_depth": Entry(kept("rate"), kept("per")),
     "sum": Entry(formula=ALWAYS),
     "difference": Entry(formula=ALWAYS),
     "product": Entry(formula=ALWAYS),

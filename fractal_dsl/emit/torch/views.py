@@ -13,7 +13,8 @@ __all__ = ["ClassView", "PlanView"]
 class ClassView:
     """One generated class. `methods` is False where all of them are inherited.
 
-    `signature` and `head` are the first lines of `__init__` and `forward`; `is_net` marks
+    `signature` and `head` are the first lines of `__init__` and `forward`; `given` is what the
+    constructor of the base class takes; `is_net` marks
     the network itself where it draws plans. `recompute` are the last lines of `__init__`.
     """
 
@@ -25,6 +26,7 @@ class ClassView:
     is_net: bool = False
     per_sample: bool = False
     signature: list[Safe]
+    given: Safe = field(default_factory=Safe)
     modules: list[Safe]
     reach: list[Safe]
     head: list[Safe]
@@ -40,8 +42,8 @@ class PlanView:
     joins have others than most. `has_groups`: some joins keep several inputs in a column.
     `local`, `mixture`, `columns` and `shape` are what the network begins with.
     `some_columns` are those that global sampling may draw, None for all. `per_sample`: each
-    sample has a plan of its own; `norms` are the kinds of batch norm that are told how many
-    samples they see. `simultaneous`: a step trains a local sample and all columns;
+    sample has a plan of its own; `told` are the kinds of modules that are told how large the
+    mini-batch is. `simultaneous`: a step trains a local sample and all columns;
     `advance`: what a plan left out gets gradients of zero.
     """
 
@@ -56,7 +58,6 @@ class PlanView:
     shape: Safe
     some_columns: Safe | None
     per_sample: bool
-    norms: list[Safe]
-    norm_types: Safe
+    told: Safe
     simultaneous: bool
     advance: bool
