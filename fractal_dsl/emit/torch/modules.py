@@ -60,7 +60,8 @@ def class_names(classes: Classes) -> dict[int, Code]:
     for cls in classes.ordered[:-1]:
         graph = classes.graph(cls)
         level = graph.recursion.level if graph.recursion and not graph.is_closure else None
-        found[cls.number] = names.free(capitals(graph.rule, level))
+        rule = "branch" if graph.rule == "stochastic_depth" else graph.rule
+        found[cls.number] = names.free(capitals(rule, level))
     return found
 
 
