@@ -11,8 +11,9 @@ from torch import Tensor
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators.elementwise import StochasticDepth
 from fractal_dsl.ir.operators.layers import BatchNorm
+from fractal_dsl.reference.instance import Instance
 from fractal_dsl.reference.interpretation import Interpretation, Observer
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
 
 __all__ = ["interpret_samples"]
@@ -63,7 +64,7 @@ def interpret_samples(
                 attributes = replace(attributes, momentum=weight)
                 trains = read[0][:, 0].numel() > 1
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
-            here = Instance(node.key, shapes, tensors, trains, buffers)
+            here = Instance(node.key, shapes, tensors, trains, buffers, node.weight)
             result = OPERATIONS[attributes.operator](attributes, read, here)
             if observe is not None:
                 observe(node, read, result)

@@ -11,7 +11,7 @@ from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import branch_part, called_name
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow
-from fractal_dsl.semantics.values import Network, Value, describe, is_number
+from fractal_dsl.semantics.values import Network, SharedNetwork, Value, describe, is_number
 from fractal_dsl.semantics.wires import joined_with_network
 from fractal_dsl.syntax import tree
 
@@ -72,5 +72,6 @@ def network(site: Site, branch: tree.Expression, arrival: Arrival) -> Steps[Valu
         value: Value = yield evaluate(site.place(arrival), branch)
         if not isinstance(value, Network):
             raise fail("F0405", f"{describe(value)} stands where a network is needed", branch.span)
-        return value
+        if not isinstance(value, SharedNetwork):
+            return value
     return site.builder.world.closure(branch, site.scope)

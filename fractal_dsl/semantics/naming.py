@@ -76,6 +76,8 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
             tags[id(inner if direct else expression)] = expression.name
             continue
         name = called_name(expression)
+        if isinstance(expression, tree.Shared):
+            name = called_name(expression.operand) or "shared"
         if name == DEPTH and isinstance(expression, tree.Call):
             expression, name = branch_part(expression)
             if isinstance(expression, tree.Tag):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fractal_dsl.cli import main
 from fractal_dsl.driver import compile_source
-from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.operators import GROUPS
 from fractal_dsl.ir.operators.describe import markdown
 from fractal_dsl.source import Source
 
@@ -74,7 +75,21 @@ def test_fdl_in_the_documents_compiles(page: Path) -> None:
 
 
 def test_the_page_of_operators_is_the_table() -> None:
-    assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(list(OPERATORS.values()))
+    assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(GROUPS)
+
+
+PICTURES = {"three_lines.svg": (), "sample.svg": ("--highlight", "sample=5")}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_what_the_compiler_draws(name: str, tmp_path: Path) -> None:
+    words = [str(ROOT / "specs" / "three_lines.fdl"), "-o", str(tmp_path / name), *PICTURES[name]]
+    assert main(words) == 0
+    assert (tmp_path / name).read_bytes() == (ROOT / "docs" / "pictures" / name).read_bytes()
+
+
+def test_every_picture_is_drawn_anew_by_the_tests() -> None:
+    assert {path.name for path in (ROOT / "docs" / "pictures").iterdir()} == set(PICTURES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -89,7 +89,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
-PARTS = ("Learned", "biased")
+PARTS = ("Attention", "Learned", "Timing", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives"
 
 
@@ -167,9 +167,8 @@ def imports(
             "cast": "cast" in words(text),
         },
     }  # fmt: skip
-    used: list[Safe] = (
-        [fill("import torch")] if has_joins or again or thins or "torch." in text else []
-    )
+    asks = has_joins or again or thins or re.search(r"\btorch\.|\b(Learned|Timing)\(", text)
+    used: list[Safe] = [fill("import torch")] if asks else []
     used.append(fill("from torch import Tensor, nn"))
     if draws:
         used.append(fill("from torch.overrides import TorchFunctionMode"))
