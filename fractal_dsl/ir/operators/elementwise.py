@@ -257,11 +257,11 @@ def biased_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
 
 
 def scaled_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
-    """The same, or one value for each channel or for each place in the other sizes' stead."""
+    """The same, or one value for each channel, for each place, or for all."""
     whole = number_shape(attributes, [largest(inputs)])
     for other in inputs:
         fits = other.kind == whole.kind and other.sizes in gates(whole)
-        if not fits and other != vector(whole.channels):
+        if not fits and other not in (vector(whole.channels), vector(1)):
             raise ShapeError(f"{whole} beside {other}", code="F0401")
     return whole
 
