@@ -10,8 +10,9 @@ from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.operators.layers import Embedding
 
-__all__ = ["buffer_tensors", "parameter_tensors", "random_tensors"]
+__all__ = ["buffer_tensors", "parameter_tensors", "random_input", "random_tensors"]
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -34,7 +35,8 @@ def _tensors(flat: FlatProgram, *, buffers: bool) -> Shapes:
         spec = spec_of(node.attributes)
         incoming = [flat.nodes[source].shape for source in node.inputs]
         held = (spec.buffers if buffers else spec.parameters)(node.attributes, incoming)
-        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in held})
+        own = (one for one in held if not (node.weight and one.name == "weight"))
+        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in own})
     return shapes
 
 
@@ -48,6 +50,29 @@ def random_tensors(
     """
     shapes = parameter_tensors(flat) | buffer_tensors(flat)
     return {key: _random(key, shape, generator, dtype) for key, shape in shapes.items()}
+
+
+def random_input(
+    flat: FlatProgram,
+    at: int,
+    batch: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    """A batch that may come in at the input `at`, [batch, *its shape].
+
+    Tokens are integers below the smallest vocabulary that an `embedding` looks them up in.
+    """
+    shape = flat.nodes[at].shape
+    if shape.kind == "tokens":
+        return torch.randint(vocabulary(flat), (batch, *shape.sizes), generator=generator)
+    return torch.randn(batch, *shape.sizes, generator=generator, dtype=dtype)
+
+
+def vocabulary(flat: FlatProgram) -> int:
+    """How many tokens there may be; 2 where nothing looks them up."""
+    found = (node.attributes for node in flat.nodes)
+    return min((one.vocab for one in found if isinstance(one, Embedding)), default=2)
 
 
 def _random(

@@ -27,10 +27,6 @@ LATER: dict[type[tree.Node], str] = {
     tree.FromImport: "`from ... import`",
     tree.ExternDeclaration: "`extern`",
     tree.Extern: "`extern`",
-    tree.Shared: "`shared`",
-    tree.Block: "a block of wires",
-    tree.Wiring: "`wiring`",
-    tree.Reference: "`@name` as a value",
     tree.Qualified: "`::`",
 }
 

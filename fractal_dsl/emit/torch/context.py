@@ -13,6 +13,7 @@ from fractal_dsl.emit.torch.shapes import Symbols
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
     Each,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -119,7 +120,7 @@ class Context:
                 return self.made_in_each(at, part, stage, number)
             case Layer():
                 return self.operator(at, number, part, part.members[number])
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 return self.call(at, number)
             case Meet():
                 return self.join(at, number)
@@ -160,7 +161,7 @@ class Context:
 
     def size_symbols(self) -> Symbols:
         instances = [instance for _, instance in self.family.instances]
-        incoming = [self.program.graphs[one.graph].inputs[0] for one in instances]
+        incoming = [s for one in instances for s in self.program.graphs[one.graph].inputs[:1]]
         widths = {
             argument.name: tuple(self.classes.given[one].get(argument.name) for one in instances)
             for argument in self.family.sizes.arguments
@@ -175,10 +176,11 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
+        shapes = [row[at] for row in self.shapes]
         for key, name in self.heads.items():
             if key.operation == at:
-                return f"[{name}]"
-        return self.symbols.shape([row[at] for row in self.shapes])
+                return self.symbols.shape(shapes, channels=name)
+        return self.symbols.shape(shapes)
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:

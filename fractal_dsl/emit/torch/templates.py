@@ -102,9 +102,12 @@ def written(
         view["axis"] = literal(facts["axis"])
     if "sign" in facts:
         view["sign"] = SIGNS[cast(str, facts["sign"])]
+    if "views" in facts:
+        views = cast("tuple[str, ...]", facts["views"])
+        inputs = [Code(f"{one}{view}") for one, view in zip(inputs, views, strict=True)]
     macro = getattr(fragments(), attributes.operator)
     values = SimpleNamespace(**view)
-    return Code(macro(values, list(inputs)) if entry.formula else macro(values))
+    return Code(macro(values, list(inputs)) if inputs else macro(values))
 
 
 def plain(value: object) -> Safe | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple, assert_never
 
-from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number
+from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number, facts
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
     Formula,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -25,6 +26,7 @@ __all__ = [
     "Use",
     "facts_of",
     "inputs_of",
+    "is_shared",
     "mark_inplace",
     "numbers_of",
     "operator_of",
@@ -43,14 +45,23 @@ class Use(NamedTuple):
 def inputs_of(part: Part) -> tuple[int, ...]:
     """Values that `part` reads."""
     match part:
-        case Layer() | Formula() | Invoke() | Open():
+        case Layer() | Formula() | Open():
             return part.inputs
+        case Invoke():
+            return part.inputs if part.network is None else (*part.inputs, part.network)
+        case Hold():
+            return ()
         case Meet():
             return tuple(item.value for item in part.items)
         case Each() | Unpack() | Loop():
             return (part.source,)
         case _:
             assert_never(part)
+
+
+def is_shared(part: Part) -> bool:
+    """A call that makes no module of its own."""
+    return isinstance(part, Invoke) and part.shared
 
 
 def outputs_of(part: Part) -> tuple[int, ...]:
@@ -82,8 +93,7 @@ def operator_of(member: Member) -> Apply:
 
 def facts_of(member: Member) -> dict[str, Fact]:
     """What decides how the operator is written; see `operators`."""
-    attributes = operator_of(member).attributes
-    return ENTRIES[attributes.operator].facts(attributes, member.shapes)
+    return facts(operator_of(member).attributes, member.shapes)
 
 
 def numbers_of(member: Member) -> dict[str, Number]:
@@ -103,5 +113,5 @@ def mark_inplace(body: Body) -> None:
         and len(uses[part.result]) == 1
     }
     for part in body.operations:
-        if isinstance(part, Layer) and part.inputs[0] in normed:
+        if isinstance(part, Layer) and part.inputs and part.inputs[0] in normed:
             part.inplace = operator_of(part.members[0]).attributes.operator in ("relu", "relu6")
