@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.ir.operators import OPERATORS
-from fractal_dsl.semantics.naming import COMBINATORS
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
@@ -112,7 +112,7 @@ class Resolved:
 def is_builtin(name: str) -> bool:
     """True of names that the language itself gives a meaning."""
     return (
-        name == "id"
+        name in ("id", LEARNED)
         or name in INCOMING
         or name in FUNCTIONS
         or name in COMBINATORS
@@ -123,14 +123,15 @@ def is_builtin(name: str) -> bool:
 def free_names(expressions: Iterable[tree.Node]) -> dict[str, tree.Name]:
     """Names read in `expressions` that nothing inside binds, each with its first place.
 
-    A comprehension's variables count as bound in the whole expression they stand in.
+    Variables of comprehensions and names of blocks count as bound in the whole expression
+    they stand in.
     """
     free: dict[str, tree.Name] = {}
     for root in expressions:
         bound: set[str] = set()
         read: dict[str, tree.Name] = {}
         for node in walk(root):
-            if isinstance(node, tree.Generator):
+            if isinstance(node, tree.Generator | tree.Target | tree.Wiring):
                 bound.update(node.names)
             elif isinstance(node, tree.Name):
                 read.setdefault(node.name, node)
