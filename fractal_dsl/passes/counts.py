@@ -22,7 +22,7 @@ from fractal_dsl.ir.operators.elementwise import (
     Tanh,
 )
 from fractal_dsl.ir.operators.layers import BatchNorm
-from fractal_dsl.passes.fold import instances
+from fractal_dsl.passes.fold import holders, instances
 
 __all__ = [
     "activation_bytes",
@@ -55,12 +55,12 @@ def macs(program: Program) -> int:
 
 def parameters(program: Program, kind: str | None = None) -> int:
     """Learned numbers, all or those of one kind of operator (`conv2d`, `batch_norm`, ...)."""
-    return _sum(program, node_parameters, kind)
+    return _held(program, node_parameters, kind)
 
 
 def buffers(program: Program) -> int:
     """Numbers in buffers: running means, variances and counters of batch normalisation."""
-    return _sum(program, _node_buffers)
+    return _held(program, _node_buffers)
 
 
 def operators(program: Program) -> Counter[str]:
@@ -118,7 +118,8 @@ def node_parameters(graph: Graph, node: Apply) -> int:
     """Learned numbers that one instance of an operator holds."""
     incoming = [graph.shape_of(ref) for ref in node.inputs]
     tensors = spec_of(node.attributes).parameters(node.attributes, incoming)
-    return sum(prod(tensor.shape) for tensor in tensors)
+    own = (one for one in tensors if node.weight is None or one.name != "weight")
+    return sum(prod(tensor.shape) for tensor in own)
 
 
 def _node_buffers(graph: Graph, node: Apply) -> int:
@@ -135,6 +136,17 @@ def _used(program: Program) -> Iterator[tuple[Graph, int]]:
 
 def _applied(graph: Graph) -> Iterator[Apply]:
     return (node for node in graph.nodes if isinstance(node, Apply))
+
+
+def _held(program: Program, own: Callable[[Graph, Apply], int], kind: str | None = None) -> int:
+    """A sum over weights: those of a shared instance count once, where they are made."""
+    return sum(
+        number * own(graph, node)
+        for graph, number in zip(program.graphs, holders(program), strict=True)
+        if number
+        for node in _applied(graph)
+        if kind is None or node.attributes.operator == kind
+    )
 
 
 def _sum(program: Program, own: Callable[[Graph, Apply], int], kind: str | None = None) -> int:

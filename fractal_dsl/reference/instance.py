@@ -14,16 +14,22 @@ __all__ = ["Instance"]
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One node about to run: `shapes` are its inputs' without batch."""
+    """One node about to run: `shapes` are its inputs' without batch.
+
+    `weight` is the key of the node whose weight it uses, if not its own.
+    """
 
     key: str
     shapes: tuple[Shape, ...]
     tensors: Mapping[str, Tensor]
     training: bool
     buffers: dict[str, Tensor]
+    weight: str = ""
 
     def tensor(self, name: str) -> Tensor | None:
-        return self.tensors.get(f"{self.key}.{name}")
+        key = self.weight if self.weight and name == "weight" else self.key
+        name = f"{key}.{name}"
+        return self.buffers.get(name, self.tensors.get(name))  # moved by an earlier use
 
     @property
     def channel_axis(self) -> int:

@@ -63,7 +63,7 @@ def interpret(
             values[at] = _mean(read)
         else:
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
-            here = Instance(node.key, shapes, tensors, training, buffers)
+            here = Instance(node.key, shapes, tensors, training, buffers, node.weight)
             values[at] = OPERATIONS[node.attributes.operator](node.attributes, read, here)
         if observe is not None:
             observe(node, read, values[at])

@@ -56,7 +56,7 @@ def interpret_samples(
                 attributes = replace(attributes, momentum=weight)
                 trains = read[0][:, 0].numel() > 1
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
-            here = Instance(node.key, shapes, tensors, trains, buffers)
+            here = Instance(node.key, shapes, tensors, trains, buffers, node.weight)
             result = OPERATIONS[attributes.operator](attributes, read, here)
         whole = result.new_zeros(len(plans), *result.shape[1:])
         values[at] = whole.index_put((torch.tensor(rows),), result)

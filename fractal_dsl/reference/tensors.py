@@ -35,7 +35,8 @@ def _tensors(flat: FlatProgram, *, buffers: bool) -> Shapes:
         spec = spec_of(node.attributes)
         incoming = [flat.nodes[source].shape for source in node.inputs]
         held = (spec.buffers if buffers else spec.parameters)(node.attributes, incoming)
-        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in held})
+        own = (one for one in held if not (node.weight and one.name == "weight"))
+        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in own})
     return shapes
 
 

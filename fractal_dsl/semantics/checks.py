@@ -27,8 +27,6 @@ LATER: dict[type[tree.Node], str] = {
     tree.FromImport: "`from ... import`",
     tree.ExternDeclaration: "`extern`",
     tree.Extern: "`extern`",
-    tree.Shared: "`shared`",
-    tree.Reference: "`@name` as a value",
     tree.Qualified: "`::`",
 }
 

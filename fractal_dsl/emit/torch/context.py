@@ -13,6 +13,7 @@ from fractal_dsl.emit.torch.shapes import Symbols
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
     Each,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -119,7 +120,7 @@ class Context:
                 return self.made_in_each(at, part, stage, number)
             case Layer():
                 return self.operator(at, number, part, part.members[number])
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 return self.call(at, number)
             case Meet():
                 return self.join(at, number)

@@ -133,11 +133,8 @@ def imports(
     typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * again)})
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
-    used: list[Safe] = (
-        [fill("import torch")]
-        if has_joins or again or "torch." in text or "Timing(" in text
-        else []
-    )
+    asks = has_joins or again or re.search(r"\btorch\.|\b(Learned|Timing)\(", text)
+    used: list[Safe] = [fill("import torch")] if asks else []
     used.append(fill("from torch import Tensor, nn"))
     if again:
         used.append(fill("from torch.utils.checkpoint import checkpoint"))
