@@ -56,7 +56,7 @@ def apply(site: Site, expression: tree.Expression, strand: Strand) -> Steps[Flow
 
 def not_a_network(site: Site, value: Value, span: Span) -> Exception:
     if isinstance(value, RuleValue):
-        return needs_arguments(site.builder.world.resolved.names[value.name], span)
+        return needs_arguments(value.definition, span)
     message = f"{describe(value)} stands where a network is needed"
     return fail("F0405", message, span, f"this is {show(value, 24)}, not a network")
 
@@ -340,6 +340,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Strand], Steps[Flow]]] = {
     tree.Conditional: conditional,
     tree.Parenthesised: parenthesised,
     tree.Name: named,
+    tree.Qualified: named,
     tree.Call: named,
     tree.Tag: tagged,
     tree.Power: power,

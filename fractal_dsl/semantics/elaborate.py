@@ -18,7 +18,7 @@ from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import example_call
 from fractal_dsl.semantics.combine import Site
 from fractal_dsl.semantics.definitions import Resolved
-from fractal_dsl.semantics.evaluate import Place, evaluate, plain
+from fractal_dsl.semantics.evaluate import Place, evaluate, param_value, plain
 from fractal_dsl.semantics.heads import head_parameters
 from fractal_dsl.semantics.machine import Steps, run
 from fractal_dsl.semantics.sampling import sampling
@@ -134,7 +134,7 @@ def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
 
 def no_net(resolved: Resolved) -> DiagnosticError:
     """With a line that would make a net of the last rule."""
-    rules = [one for one in resolved.names.values() if not one.from_prelude]
+    rules = resolved.names.own
     call = example_call(rules[-1]) if rules else "f(4)"
     return DiagnosticError(
         Diagnostic(
@@ -159,16 +159,12 @@ def check_overrides(
 
 
 def params(world: World, given: Mapping[str, Value]) -> Steps[None]:
-    """Values of the file's params, in order; one may use those before it."""
-    scope = Scope(world.resolved.names, {}, {})
-    for name, declaration in world.resolved.params.items():
-        value: Value
-        if name in given:
-            value = given[name]
-        else:
-            place = Place(world, scope, None)
-            value = yield plain(place, declaration.value, f"param `{name}`")
-        world.params[name] = value
+    """Values of all params, those of imported files too; one may use another that needs it not."""
+    settable = world.resolved.params
+    world.params.update({settable[name]: given[name] for name in given if name in settable})
+    for home in world.resolved.homes:
+        for param in home.params.values():
+            yield param_value(world, param)
 
 
 def net_scope(world: World, net: tree.NetDeclaration, given: Mapping[str, Value]) -> Steps[Scope]:

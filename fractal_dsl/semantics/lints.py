@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic, Help, Label, Severity
-from fractal_dsl.semantics.definitions import Resolved, callees, free_names
+from fractal_dsl.semantics.definitions import AnyName, Resolved, callees, free_names
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
@@ -13,10 +13,12 @@ __all__ = ["lints"]
 
 
 def lints(resolved: Resolved) -> Iterator[Diagnostic]:
+    """Of the file that is compiled; those of imported files are for whoever checks them."""
     yield from compositions(resolved)
     yield from unused_definitions(resolved)
     yield from shadowed_names(resolved)
     yield from unread_params(resolved)
+    yield from unused_imports(resolved)
 
 
 def warning(code: str, message: str, node: tree.Node, label: str, help_: str) -> Diagnostic:
@@ -48,8 +50,10 @@ def compositions(resolved: Resolved) -> Iterator[Diagnostic]:
 def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
     """Rules that no net reaches."""
     used = set()
+    statements = resolved.syntax.statements
     roots: list[tree.Node] = [net.body for net in resolved.nets]
-    roots += [param.value for param in resolved.params.values()]
+    roots += [s.value for s in statements if isinstance(s, tree.ParamDeclaration)]
+    roots += [a.value for s in statements for a in settings(s)]
     roots += [assertion.condition for assertion in resolved.assertions]
     roots += [a.value for directive in resolved.directives for a in directive.arguments]
     for net in resolved.nets:
@@ -59,9 +63,9 @@ def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
         definition = waiting.pop()
         if definition not in used:
             used.add(definition)
-            waiting.extend(callees(definition, resolved.names_of(definition)))
-    for definition in resolved.names.values():
-        if definition not in used and not definition.from_prelude:
+            waiting.extend(callees(definition))
+    for definition in resolved.names.own:
+        if definition not in used:
             yield warning(
                 "W0102",
                 f"`{definition.name}` is never used",
@@ -71,12 +75,17 @@ def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
             )
 
 
+def settings(statement: tree.Statement) -> tuple[tree.Argument, ...]:
+    """What an import gives to the params of its file."""
+    if isinstance(statement, tree.Import | tree.FromImport):
+        return statement.origin.settings
+    return ()
+
+
 def shadowed_names(resolved: Resolved) -> Iterator[Diagnostic]:
     """Parameters and comprehension variables that hide a rule of the file."""
-    own = {n for n, definition in resolved.names.items() if not definition.from_prelude}
-    for definition in resolved.names.values():
-        if definition.from_prelude:
-            continue
+    own = {n for n, one in resolved.names.items() if not one.home.source.is_shipped}
+    for definition in resolved.names.own:
         for equation in definition.equations:
             for pattern in equation.patterns or ():
                 if not isinstance(pattern, tree.LiteralPattern) and pattern.name in own:
@@ -102,8 +111,21 @@ def unread_params(resolved: Resolved) -> Iterator[Diagnostic]:
             read |= set(free_names([statement.value]))
         else:
             read |= {node.name for node in walk(statement) if isinstance(node, tree.Name)}
-    for name, param in resolved.params.items():
-        if name not in read:
-            yield warning(
-                "W0104", f"nothing reads the param `{name}`", param, "never read", "delete it"
-            )
+    for statement in resolved.syntax.statements:
+        if isinstance(statement, tree.ParamDeclaration) and statement.name not in read:
+            message = f"nothing reads the param `{statement.name}`"
+            yield warning("W0104", message, statement, "never read", "delete it")
+
+
+def unused_imports(resolved: Resolved) -> Iterator[Diagnostic]:
+    """Names that are imported for nothing; `b` of `import ... as b` if no `b::` is written."""
+    names = [node for node in walk(resolved.syntax) if isinstance(node, AnyName)]
+    used = {f"{n.module}::" if isinstance(n, tree.Qualified) else n.name for n in names}
+    for one in resolved.names.imported:
+        if one.name not in used:
+            name = one.name.removesuffix("::")
+            message = f"`{name}` is imported and never used"
+            yield Diagnostic(
+                "W0105", message, one.span, "nothing here reads it",
+                helps=(Help("delete it"),), severity=Severity.WARNING,
+            )  # fmt: skip

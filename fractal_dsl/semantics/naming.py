@@ -7,7 +7,7 @@ from typing import assert_never
 
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINATORS", "segments"]
+__all__ = ["COMBINATORS", "called_name", "segments", "written_name"]
 
 # Calls whose arguments are networks that belong to the equation itself.
 COMBINATORS = frozenset(
@@ -49,10 +49,15 @@ def segments(root: tree.Expression) -> dict[int, str]:
     return named
 
 
+def written_name(name: tree.Name | tree.Qualified) -> str:
+    """A name as the text has it: `f`, `b::f`."""
+    return name.name if isinstance(name, tree.Name) else f"{name.module}::{name.name}"
+
+
 def called_name(expression: tree.Expression) -> str | None:
-    """The name by which `expression` calls something: of `f`, `f(3)` and `b::f`, `f`."""
+    """The name by which `expression` calls something: of `f` and `f(3)`, `f`; of `b::f`, that."""
     function = expression.function if isinstance(expression, tree.Call) else expression
-    return function.name if isinstance(function, tree.Name | tree.Qualified) else None
+    return written_name(function) if isinstance(function, tree.Name | tree.Qualified) else None
 
 
 def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], dict[int, str]]:
@@ -70,7 +75,7 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
             continue
         name = called_name(expression)
         if name is not None and name not in COMBINATORS and name != "id":
-            found.append((expression, name))
+            found.append((expression, name.rpartition("::")[2]))
             continue
         waiting.extend(reversed(_network_children(expression)))
     return found, tags

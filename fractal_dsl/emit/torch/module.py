@@ -29,6 +29,7 @@ def emit_module(
     recomputed: Collection[int] = (),
     spec_name: str,
     spec_sha256: str,
+    imported: int = 0,
     version: str,
 ) -> str:
     """The text of a module that holds `program` as a `torch.nn.Module`.
@@ -47,7 +48,7 @@ def emit_module(
     else:
         views = class_views(Classes(Tapes(program, table_), picks), recomputed)
     view = {
-        "header": header(spec_name, spec_sha256, version),
+        "header": header(spec_name, spec_sha256, imported, version),
         "doc": module_doc(program),
         "name": views[-1].name,
         "plan": plan_view(program, picks, views) if sampled else None,
@@ -61,8 +62,12 @@ def emit_module(
     return text
 
 
-def header(spec_name: str, spec_sha256: str, version: str) -> list[Safe]:
-    lines = [f"Made by fractalc {version} from {spec_name}; do not edit.", f"sha256 {spec_sha256}"]
+def header(spec_name: str, spec_sha256: str, imported: int, version: str) -> list[Safe]:
+    files = f" and {imported} file{'s' * (imported > 1)} that it imports" if imported else ""
+    lines = [
+        f"Made by fractalc {version} from {spec_name}{files}; do not edit.",
+        f"sha256 {spec_sha256}",
+    ]
     return [Safe(f"# {comment(line)}") for line in lines]
 
 
