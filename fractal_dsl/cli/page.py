@@ -60,9 +60,10 @@ def rows(report: Report, sampling: Sampling | None) -> Iterator[tuple[str, str]]
     yield "convolutions", grouped(report.convs)
     size = scaled(report.parameters * 4, 1024, "B")
     yield "parameters", f"{grouped(report.parameters)} ({size} in float32)"
-    yield "multiply-adds", f"{grouped(report.macs)} an image ({scaled(report.macs, 1000, '')})"
+    one = "an image" if report.input.kind == "image" else "a sample"
+    yield "multiply-adds", f"{grouped(report.macs)} {one} ({scaled(report.macs, 1000, '')})"
     kept = scaled(report.activation_bytes, 1024, "B")
-    yield "activations", f"{kept} an image in float32, all kept for training"
+    yield "activations", f"{kept} {one} in float32, all kept for training"
     yield "joins", joins(report)
     yield "paths", paths(report)
     if report.receptive_field is not None:

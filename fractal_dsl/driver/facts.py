@@ -13,7 +13,7 @@ __all__ = ["report_data"]
 
 
 def report_data(compilation: Compilation) -> dict[str, Any]:
-    """One object with every number of the report; sizes are those of one image.
+    """One object with every number of the report; sizes are those of one sample.
 
     `paths` is a decimal string, or a power of ten where `paths_exact` is false. `columns`
     lists all columns, or the first and the last where `column_count` is over 1,024.

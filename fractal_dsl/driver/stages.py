@@ -86,7 +86,7 @@ def flat(request: Request) -> str:
     check_expansion(hierarchical)
     program = flatten(hierarchical)
     lines = [flat_line(at, node) for at, node in enumerate(program.nodes)]
-    return "\n".join([*lines, f"return %{program.output}"])
+    return "\n".join([*lines, "return " + ", ".join(f"%{at}" for at in program.outputs)])
 
 
 def flat_line(at: int, node: FlatNode) -> str:

@@ -51,7 +51,7 @@ class FlatCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FlatNode:
-    """An instance: the input (`attributes` None, no operands), an operator, or a join.
+    """An instance: an input (`attributes` None, no operands), an operator, or a join.
 
     `key` is the state-dict prefix of its weights, such as `block.0.f_1.conv.conv2d`.
     `calls` is the chain of labels it was reached by, outermost first. `join` is its flat
@@ -68,15 +68,29 @@ class FlatNode:
     operands: tuple[FlatOperand, ...] = ()
     span: Span | None = None
 
+    @property
+    def is_input(self) -> bool:
+        return self.attributes is None and self.join is None
+
 
 @dataclass(frozen=True, slots=True)
 class FlatProgram:
-    """Nodes in topological (data-flow) order, node 0 the input; `output` is the last value."""
+    """Nodes in topological (data-flow) order, inputs first; `outputs` are what the net gives."""
 
     name: str
     nodes: tuple[FlatNode, ...]
-    output: int
+    outputs: tuple[int, ...]
     calls: tuple[FlatCall, ...] = ()
+
+    @property
+    def output(self) -> int:
+        """The last of the outputs; of most networks the only one."""
+        return self.outputs[-1]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Positions of the inputs, in order."""
+        return tuple(at for at, node in enumerate(self.nodes) if node.is_input)
 
     @property
     def joins(self) -> tuple[int, ...]:

@@ -117,8 +117,8 @@ class _Flattener:
         scope = _Scope(None, None, None, {})
         top = _Frame(net, tuple(range(len(net.inputs))), scope)
         self.expand(top)
-        output = top.value(net.outputs[0].source)
-        return FlatProgram(self.program.name, tuple(self.nodes), output, tuple(self.calls))
+        outputs = tuple(top.value(operand.source) for operand in net.outputs)
+        return FlatProgram(self.program.name, tuple(self.nodes), outputs, tuple(self.calls))
 
     def expand(self, top: _Frame) -> None:
         stack = [top]

@@ -5,9 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fractal_dsl.ir.graph import Call, Graph, Node, Program
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref
 
-__all__ = ["drop_unreached", "recalled", "renumbered"]
+__all__ = ["drop_unreached", "live", "recalled", "renumbered"]
+
+
+def live(
+    nodes: Sequence[Node], outputs: Sequence[Operand]
+) -> tuple[tuple[Node, ...], tuple[Operand, ...], tuple[int, ...]]:
+    """Of a graph's nodes those that its outputs need, references following; and where they were."""
+    needed = {operand.source.node for operand in outputs}
+    for at in range(len(nodes) - 1, -1, -1):
+        if at in needed:
+            needed.update(ref.node for ref in nodes[at].inputs)
+    kept = tuple(sorted(needed))
+    if len(kept) == len(nodes):
+        return tuple(nodes), tuple(outputs), kept
+    number = {at: new for new, at in enumerate(kept)}
+
+    def operand(one: Operand) -> Operand:
+        origin = one.origin
+        if origin is not None:
+            origin = replace(origin, node=number[origin.node])
+        return replace(one, source=ref(one.source), origin=origin)
+
+    def ref(one: Ref) -> Ref:
+        return Ref(number[one.node], one.port)
+
+    def moved(node: Node) -> Node:
+        match node:
+            case Input():
+                return node
+            case Apply() | Call():
+                return replace(node, inputs=tuple(map(ref, node.inputs)))
+            case Join():
+                return replace(node, operands=tuple(map(operand, node.operands)))
+
+    return tuple(moved(nodes[at]) for at in kept), tuple(map(operand, outputs)), kept
 
 
 def drop_unreached(program: Program) -> Program:

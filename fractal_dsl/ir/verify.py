@@ -23,11 +23,11 @@ from fractal_dsl.ir.graph import (
     Sampling,
 )
 from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
-from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.ir.shapes import KINDS, Shape
 
 __all__ = ["verify"]
 
-KINDS = {"image": 3, "sequence": 2, "vector": 1, "tokens": 1}
+
 NAME = re.compile(r"[^\W\d]\w*")
 Problems = Iterator[str]
 
@@ -90,7 +90,7 @@ def _shapes(program: Program, at: int, graph: Graph) -> Problems:
 
 def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> Problems:
     for shape in node.shapes:
-        if len(shape.sizes) != KINDS.get(shape.kind) or min(shape.sizes) < 1:
+        if len(shape.sizes) != len(KINDS.get(shape.kind, ())) or min(shape.sizes) < 1:
             yield f"{shape} is no shape"
     match node:
         case Apply():
@@ -113,7 +113,8 @@ def _apply_shape(node: Apply, incoming: tuple[Shape, ...]) -> Problems:
     if spec is None or not isinstance(node.attributes, spec.attributes):
         yield f"`{name}` is no operator"
         return
-    if len(incoming) < 2 if spec.many else len(incoming) != 1:
+    wanted = not spec.takes_none
+    if len(incoming) < 2 if spec.many else len(incoming) != wanted:
         yield f"`{name}` takes {len(incoming)} inputs"
         return
     try:
@@ -224,9 +225,11 @@ def _unused(program: Program, at: int, graph: Graph) -> Problems:
             live.update(ref.node for ref in graph.nodes[position].inputs)
     for position, node in enumerate(graph.nodes):
         if position not in live:
-            yield f"node {position}: nothing uses it"
+            if at != program.entry or not isinstance(node, Input):
+                yield f"node {position}: nothing uses it"
             continue
-        for port in range(len(node.shapes)):
+        ports = len(node.shapes) if _is_open(program, graph, position) else 0
+        for port in range(ports):
             if Ref(position, port) not in used:
                 yield f"node {position}: nothing uses its port {port}"
 

@@ -50,7 +50,7 @@ def convs(program: Program) -> int:
 
 
 def macs(program: Program) -> int:
-    """Multiply-adds for one image, of convolutions and dense layers."""
+    """Multiply-adds for one sample, of convolutions, dense layers and attention."""
     return _sum(program, node_macs)
 
 
@@ -92,7 +92,7 @@ def nodes(program: Program, limit: int | None = None) -> int:
 
 
 def activation_bytes(program: Program) -> int:
-    """Bytes of all activations of one image in float32, each held once.
+    """Bytes of all activations of one sample in float32, each held once.
 
     The output of every operator and every join counts, as in a training step that keeps
     them all for the backward pass, except for
@@ -109,7 +109,7 @@ def activation_bytes(program: Program) -> int:
 
 
 def node_macs(graph: Graph, node: Apply) -> int:
-    """Multiply-adds of one operator for one image."""
+    """Multiply-adds of one operator for one sample."""
     incoming = [graph.shape_of(ref) for ref in node.inputs]
     return spec_of(node.attributes).macs(node.attributes, incoming, node.shape)
 

@@ -22,7 +22,7 @@ __all__ = ["Fact", "Facts", "Report", "analyse", "facts"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All analyses of one program; every number is for one image and exact.
+    """All analyses of one program; every number is for one sample and exact.
 
     `joins` counts joins by arity. `columns` holds one report for each of `column_count`
     columns, shallowest first, or the first and the last where there are more than 1,024.

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators.layers import BatchNorm
-from fractal_dsl.reference.interpreter import OPERATIONS, Instance, Interpretation
+from fractal_dsl.reference.interpreter import Interpretation
+from fractal_dsl.reference.operations import OPERATIONS, Instance
 from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
 
 __all__ = ["interpret_samples"]
@@ -19,12 +20,12 @@ __all__ = ["interpret_samples"]
 def interpret_samples(
     flat: FlatProgram,
     tensors: Mapping[str, Tensor],
-    x: Tensor,
+    inputs: Tensor | Sequence[Tensor],
     plans: Sequence[Plan],
     *,
     training: bool = True,
 ) -> Interpretation:
-    """Run `flat` on `x`, [batch, *shape of node 0], sample n under `plans[n]`.
+    """Run `flat` on its inputs, [batch, *shape] each, sample n under `plans[n]`.
 
     A node runs on the samples for which it is live, and on no other. Batch norm of n of N
     samples moves its statistics by 1 - (1 - momentum)^(n / N); fewer than two values a channel
@@ -32,9 +33,10 @@ def interpret_samples(
     """
     lives = [live_nodes(flat, plan) for plan in plans]
     live = frozenset().union(*lives)
-    values: dict[int, Tensor] = {0: x}
+    given = [inputs] if isinstance(inputs, Tensor) else inputs
+    values = dict(zip(flat.inputs, given, strict=True))
     buffers: dict[str, Tensor] = {}
-    for at in sorted(live - {0}):
+    for at in sorted(live - values.keys()):
         node = flat.nodes[at]
         rows = [number for number, one in enumerate(lives) if at in one]
         if node.attributes is None:
@@ -46,15 +48,16 @@ def interpret_samples(
             ]
             result = torch.stack(means)
         else:
-            inputs = tuple(values[source][rows] for source in node.inputs)
+            read = tuple(values[source][rows] for source in node.inputs)
             attributes, trains = node.attributes, training
             if isinstance(attributes, BatchNorm) and training:
-                weight = 1 - (1 - attributes.momentum) ** (len(rows) / len(x))
+                weight = 1 - (1 - attributes.momentum) ** (len(rows) / len(plans))
                 attributes = replace(attributes, momentum=weight)
-                trains = inputs[0][:, 0].numel() > 1
+                trains = read[0][:, 0].numel() > 1
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
             here = Instance(node.key, shapes, tensors, trains, buffers)
-            result = OPERATIONS[attributes.operator](attributes, inputs, here)
-        whole = result.new_zeros(len(x), *result.shape[1:])
+            result = OPERATIONS[attributes.operator](attributes, read, here)
+        whole = result.new_zeros(len(plans), *result.shape[1:])
         values[at] = whole.index_put((torch.tensor(rows),), result)
-    return Interpretation(values[flat.output], buffers, live)
+    outputs = tuple(values[at] for at in flat.outputs)
+    return Interpretation(outputs, buffers, live)

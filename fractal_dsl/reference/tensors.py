@@ -10,8 +10,9 @@ from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.operators.layers import Embedding
 
-__all__ = ["buffer_tensors", "parameter_tensors", "random_tensors"]
+__all__ = ["buffer_tensors", "parameter_tensors", "random_input", "random_tensors"]
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -48,6 +49,29 @@ def random_tensors(
     """
     shapes = parameter_tensors(flat) | buffer_tensors(flat)
     return {key: _random(key, shape, generator, dtype) for key, shape in shapes.items()}
+
+
+def random_input(
+    flat: FlatProgram,
+    at: int,
+    batch: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    """A batch that may come in at the input `at`, [batch, *its shape].
+
+    Tokens are integers below the smallest vocabulary that an `embedding` looks them up in.
+    """
+    shape = flat.nodes[at].shape
+    if shape.kind == "tokens":
+        return torch.randint(vocabulary(flat), (batch, *shape.sizes), generator=generator)
+    return torch.randn(batch, *shape.sizes, generator=generator, dtype=dtype)
+
+
+def vocabulary(flat: FlatProgram) -> int:
+    """How many tokens there may be; 2 where nothing looks them up."""
+    found = (node.attributes for node in flat.nodes)
+    return min((one.vocab for one in found if isinstance(one, Embedding)), default=2)
 
 
 def _random(

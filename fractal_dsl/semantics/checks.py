@@ -29,8 +29,6 @@ LATER: dict[type[tree.Node], str] = {
     tree.ExternDeclaration: "`extern`",
     tree.Extern: "`extern`",
     tree.Shared: "`shared`",
-    tree.Block: "a block of wires",
-    tree.Wiring: "`wiring`",
     tree.Reference: "`@name` as a value",
 }
 

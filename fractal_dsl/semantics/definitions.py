@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.ir.operators import OPERATORS
-from fractal_dsl.semantics.naming import COMBINATORS, written_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, written_name
 from fractal_dsl.source import Source, Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -173,7 +173,7 @@ class Resolved:
 def is_builtin(name: str) -> bool:
     """True of names that the language itself gives a meaning."""
     return (
-        name == "id"
+        name in ("id", LEARNED)
         or name in INCOMING
         or name in FUNCTIONS
         or name in COMBINATORS
@@ -184,14 +184,15 @@ def is_builtin(name: str) -> bool:
 def free_names(expressions: Iterable[tree.Node]) -> dict[str, AnyName]:
     """Names read in `expressions` that nothing inside binds, each with its first place.
 
-    A comprehension's variables count as bound in the whole expression they stand in.
+    Variables of comprehensions and names of blocks count as bound in the whole expression
+    they stand in.
     """
     free: dict[str, AnyName] = {}
     for root in expressions:
         bound: set[str] = set()
         read: dict[str, AnyName] = {}
         for node in walk(root):
-            if isinstance(node, tree.Generator):
+            if isinstance(node, tree.Generator | tree.Target | tree.Wiring):
                 bound.update(node.names)
             elif isinstance(node, AnyName):
                 read.setdefault(written_name(node), node)

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
-from fractal_dsl.ir.graph import Graph, Program
-from fractal_dsl.ir.prune import drop_unreached
-from fractal_dsl.ir.shapes import Shape, image
+from fractal_dsl.ir.graph import Graph, Operand, Program
+from fractal_dsl.ir.prune import drop_unreached, live
+from fractal_dsl.ir.shapes import KINDS, Shape, image
 from fractal_dsl.semantics import identifiers
-from fractal_dsl.semantics.apply import apply
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import example_call
-from fractal_dsl.semantics.combine import Site
 from fractal_dsl.semantics.definitions import Resolved
-from fractal_dsl.semantics.evaluate import Place, evaluate, param_value, plain
+from fractal_dsl.semantics.evaluate import evaluate, param_value, plain
 from fractal_dsl.semantics.heads import head_parameters
 from fractal_dsl.semantics.machine import Steps, run
 from fractal_dsl.semantics.sampling import sampling
+from fractal_dsl.semantics.site import Place, Site
+from fractal_dsl.semantics.strands import Flow, Form, leaves
 from fractal_dsl.semantics.suggest import did_you_mean
 from fractal_dsl.semantics.values import Scope, Value, describe, is_whole, show
+from fractal_dsl.semantics.wired import BUILDERS
 from fractal_dsl.semantics.world import World
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -103,9 +104,9 @@ def elaborate(
     check_overrides(resolved, chosen, given)
     run(params(world, given))
     scope = run(net_scope(world, chosen, given))
-    shape = run(domain(world, chosen, scope))
+    form = run(domain(world, chosen, scope))
     name = net_name(resolved, chosen)
-    entry = run(entry_graph(world, chosen, scope, shape, name))
+    entry = run(entry_graph(world, chosen, scope, form, name))
     program = Program(
         name,
         (*world.graphs, entry),
@@ -185,31 +186,38 @@ def net_scope(world: World, net: tree.NetDeclaration, given: Mapping[str, Value]
     return Scope(world.resolved.names, local, dict(local))
 
 
-def domain(world: World, net: tree.NetDeclaration, scope: Scope) -> Steps[Shape]:
-    """The shape that comes into the net: image[3, 32, 32] where the file says nothing."""
+def domain(world: World, net: tree.NetDeclaration, scope: Scope) -> Steps[Form]:
+    """What comes into the net: image[3, 32, 32] where the file says nothing."""
     written = net.domain
     if written is None:
         return image(3, 32, 32)
-    if isinstance(written, tree.ListDisplay):
-        raise fail("F0210", "several inputs are not there yet", written.span, "planned, not built")
+    if not isinstance(written, tree.ListDisplay):
+        only: Shape = yield input_shape(world, written, scope)
+        return only
+    shapes: list[Form] = []
+    for part in written.items:
+        shape: Shape = yield input_shape(world, part, scope)
+        shapes.append(shape)
+    if not shapes:
+        raise fail("F0405", "a net needs an input", written.span)
+    return tuple(shapes)
+
+
+def input_shape(world: World, written: tree.Expression, scope: Scope) -> Steps[Shape]:
     if not isinstance(written, tree.Index) or not isinstance(written.base, tree.Name):
         raise fail("F0405", "an input is written like `image[3, 32, 32]`", written.span)
     kind = written.base.name
-    axes = {"image": 3, "vector": 1}
-    if kind in ("sequence", "tokens"):
-        raise fail(
-            "F0210", f"an input `{kind}[...]` is not there yet", written.span, "planned, not built"
-        )
-    if kind not in axes:
-        helps = did_you_mean(kind, axes, "kinds of input", written.base.span)
+    if kind not in KINDS:
+        helps = did_you_mean(kind, KINDS, "kinds of input", written.base.span)
         raise DiagnosticError(
             Diagnostic("F0201", f"no kind of input is `{kind}`", written.base.span, helps=helps)
         )
     sizes = yield sizes_of(Place(world, scope, None), written.indices)
-    if len(sizes) != axes[kind]:
-        message = f"`{kind}` has {axes[kind]} sizes, not {len(sizes)}"
-        way = {"image": "write `image[channels, height, width]`", "vector": "write `vector[size]`"}
-        raise fail("F0206", message, written.span, "", way[kind])
+    names = KINDS[kind]
+    if len(sizes) != len(names):
+        plural = "s" * (len(names) > 1)
+        message = f"`{kind}` has {len(names)} size{plural}, not {len(sizes)}"
+        raise fail("F0206", message, written.span, "", f"write `{kind}[{', '.join(names)}]`")
     return Shape(kind, sizes)
 
 
@@ -239,16 +247,21 @@ def net_name(resolved: Resolved, net: tree.NetDeclaration) -> str:
 
 
 def entry_graph(
-    world: World, net: tree.NetDeclaration, scope: Scope, shape: Shape, name: str
+    world: World, net: tree.NetDeclaration, scope: Scope, form: Form, name: str
 ) -> Steps[Graph]:
     builder = GraphBuilder(world, world.segments(net.body))
     world.building.append(builder.nodes)
     with world.frame("net", None):
-        flow = yield apply(
-            Site(builder, scope, apply), net.body, builder.input(shape, net.body.span)
-        )
-        output = builder.close(flow).operand
+        arrival = builder.arrival(form, net.body.span)
+        flow: Flow = yield BUILDERS.apply(Site(builder, scope, BUILDERS, form), net.body, arrival)
+        found = leaves(builder.close(flow))
+    for strand in found:
+        builder.batched(strand, "the net gives a parameter, whatever comes in")
+    if not found:
+        raise fail("F0405", "the net gives an empty list", net.body.span)
+    inputs = [Operand(strand.ref) for strand in leaves(arrival)]
+    nodes, operands, _ = live(builder.nodes, [*inputs, *(strand.operand for strand in found)])
     return Graph(
-        name, name, tuple(builder.nodes), (output,), equation=" ".join(net.span.text.split()),
+        name, name, nodes, operands[len(inputs):], equation=" ".join(net.span.text.split()),
         doc=net.doc, span=net.span,
     )  # fmt: skip

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.graph import Recursion
 from fractal_dsl.ir.operators import OPERATORS
-from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics import arithmetic
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.call_errors import circular, no_case
 from fractal_dsl.semantics.calls import Case, bind, check_kinds, split_keywords
 from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition, Names, Param
 from fractal_dsl.semantics.machine import Steps
-from fractal_dsl.semantics.naming import COMBINATORS, written_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, written_name
+from fractal_dsl.semantics.site import Place
+from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.semantics.values import (
+    Elements,
     Given,
     Items,
     Network,
@@ -31,11 +34,14 @@ from fractal_dsl.semantics.values import (
     RuleValue,
     Scope,
     Value,
+    Wire,
     describe,
+    holds_wires,
     is_number,
     is_whole,
     show,
 )
+from fractal_dsl.semantics.wires import computes, wire_into_network, wire_of
 from fractal_dsl.semantics.world import MAX_DEPTH, World, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
@@ -50,20 +56,13 @@ FOLDS: dict[str, Callable[[Sequence[Any]], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
-    """Where an expression is evaluated: what names mean, and the shape that arrives."""
-
-    world: World
-    scope: Scope
-    incoming: Shape | None
-
-    def inside(self, names: dict[str, Value]) -> Place:
-        return Place(self.world, self.scope.bind(names), self.incoming)
-
-
 def is_plain(value: Value) -> bool:
-    return not isinstance(value, Network | RuleValue)
+    """True of what no network and no wire is part of, but for items of lists."""
+    return not isinstance(value, Network | RuleValue | Wire | Elements)
+
+
+def is_network(value: Value) -> bool:
+    return isinstance(value, Network | RuleValue)
 
 
 def evaluate(place: Place, expression: tree.Expression) -> Steps[Value]:
@@ -95,7 +94,30 @@ def constant(place: Place, expression: Any) -> Steps[Value]:
 
 def inner(place: Place, expression: tree.Parenthesised) -> Steps[Value]:
     value: Value = yield evaluate(place, expression.inner)
-    return place.world.closure(expression, place.scope) if not is_plain(value) else value
+    return place.world.closure(expression, place.scope) if is_network(value) else value
+
+
+def flowing(place: Place, expression: tree.Expression) -> Steps[Value]:
+    """Series, joins, tags: a wire where they begin with one, else a network to be built later."""
+    if not computes(place, expression):
+        return place.world.closure(expression, place.scope)
+    value: Value = yield computed(place, expression)
+    return value
+
+
+def computed(place: Place, expression: tree.Expression) -> Steps[Value]:
+    """The wire that an expression computes in the graph under construction."""
+    site = place.here()
+    flow: Flow = yield site.apply(expression, None)
+    return wire_of(site.builder, flow)
+
+
+def block(place: Place, expression: tree.Block) -> Steps[Value]:
+    """The result of a block of wires; with none in sight, a network to be built later."""
+    if place.site is None:
+        return place.world.closure(expression, place.scope)
+    value: Value = yield place.site.builders.block(place, expression)
+    return value
 
 
 # Names and calls ---------------------------------------------------------------------
@@ -109,7 +131,7 @@ def name(place: Place, expression: tree.Name | tree.Qualified) -> Steps[Value]:
         definition = scope.names[word]
         if not definition.is_nullary:
             return RuleValue(definition)
-        value: Value = yield call_rule(place, definition, (), expression.span)
+        value: Value = yield call_rule(place, definition, (), expression)
         return value
     if word in scope.names.params:
         given: Value = yield param_value(world, scope.names.params[word], expression.span)
@@ -160,6 +182,11 @@ def incoming_fact(place: Place, word: str, span: Span) -> Value:
     shape = place.incoming
     if shape is None:
         raise fail("F0408", f"`{word}` stands where no value arrives", span)
+    if isinstance(shape, tuple):
+        raise fail(
+            "F0408", f"`{word}` reads one tensor, and a list of {len(shape)} arrives", span, "",
+            f"say which: in `x[0] >> g({word})` it reads `x[0]`",
+        )  # fmt: skip
     if word == "in_channels":
         return shape.channels
     if word == "in_shape":
@@ -183,15 +210,22 @@ def call(place: Place, expression: tree.Call) -> Steps[Value]:
     rule = scope.names.get(word) if local is None else local.definition
     if rule is not None:
         given: list[Given] = yield arguments(place, expression)
-        value: Value = yield call_rule(place, rule, given, expression.span)
+        value: Value = yield call_rule(place, rule, given, expression)
         return value
+    if (word in COMBINATORS or word == LEARNED) and computes(place, expression):
+        wire: Value = yield computed(place, expression)
+        return wire
     if word in FOLDS:
         folded: Value = yield fold(place, expression, word)
         return folded
     if word in FUNCTIONS:
         result: Value = yield function_call(place, expression, word)
         return result
-    if word in COMBINATORS or (word in OPERATORS and OPERATORS[word].callable_by_name):
+    if (
+        word in COMBINATORS
+        or word == LEARNED
+        or (word in OPERATORS and OPERATORS[word].callable_by_name)
+    ):
         return place.world.closure(expression, scope)
     raise fail("F0405", f"`{word}` cannot be called", function.span)
 
@@ -231,10 +265,14 @@ def arguments(place: Place, expression: tree.Call) -> Steps[list[Given]]:
 
 
 def call_rule(
-    place: Place, definition: Definition, given: Sequence[Given], span: Span
+    place: Place, definition: Definition, given: Sequence[Given], at: tree.Expression
 ) -> Steps[Value]:
-    """The value of a rule for certain arguments: a plain value, or a network not yet built."""
-    world = place.world
+    """The value of a rule for certain arguments: a plain value, or a network not yet built.
+
+    With wires among the arguments, their place is the graph under construction, and the value
+    is what the rule computes of them.
+    """
+    world, span = place.world, at.span
     needed = world.resolved.implicits[definition]
     positional, named, extra = split_keywords(definition, needed, given, span)
     outer = {n: v for n, v in place.scope.implicits.items() if n in needed} | extra
@@ -252,6 +290,12 @@ def call_rule(
             scope: Scope = yield enter(place, case, outer)
             if equation.guard is not None:
                 passed = yield condition(Place(world, scope, place.incoming), equation.guard)
+        if passed and any(map(holds_wires, scope.locals.values())):
+            if place.site is None:
+                raise wire_into_network(case.label, span)
+            builders = place.here().builders
+            wire: Value = yield builders.call(place, case, scope, outer, at)
+            return wire
         if passed:
             value: Value = yield body(place, case, scope, outer)
             return value
@@ -352,6 +396,9 @@ def unary(place: Place, expression: tree.Unary) -> Steps[Value]:
     if expression.operator == "not":
         truth: bool = yield condition(place, expression.operand)
         return not truth
+    if computes(place, expression.operand):
+        wire: Value = yield computed(place, expression)
+        return wire
     value: Value = yield evaluate(place, expression.operand)
     if not is_plain(value):
         return place.world.closure(expression, place.scope)
@@ -361,6 +408,9 @@ def unary(place: Place, expression: tree.Unary) -> Steps[Value]:
 
 
 def binary(place: Place, expression: tree.Binary) -> Steps[Value]:
+    if computes(place, expression):
+        wire: Value = yield computed(place, expression)
+        return wire
     left: Value = yield evaluate(place, expression.left)
     right: Value = yield evaluate(place, expression.right)
     if not (is_plain(left) and is_plain(right)):
@@ -370,6 +420,9 @@ def binary(place: Place, expression: tree.Binary) -> Steps[Value]:
 
 def power(place: Place, expression: tree.Power) -> Steps[Value]:
     base: Value = yield evaluate(place, expression.base)
+    if isinstance(base, Wire):
+        raise fail("F0405", "`**` repeats a network, not a wire", expression.base.span,
+                   "this is a wire", "write `x >> g ** n`")  # fmt: skip
     if not is_plain(base):
         return place.world.closure(expression, place.scope)
     exponent: Value = yield plain(place, expression.exponent, "an exponent", "a number")
@@ -409,7 +462,7 @@ def conditional(place: Place, expression: tree.Conditional) -> Steps[Value]:
         truth: bool = yield condition(place, current.condition)
         current = current.positive if truth else current.negative
     value: Value = yield evaluate(place, current)
-    return value if is_plain(value) else place.world.closure(expression, place.scope)
+    return place.world.closure(expression, place.scope) if is_network(value) else value
 
 
 # Lists -------------------------------------------------------------------------------
@@ -425,8 +478,18 @@ def tuple_display(place: Place, expression: tree.TupleDisplay) -> Steps[Value]:
     values: list[Value] = []
     for item in expression.items:
         value: Value = yield evaluate(place, item)
-        values.append(value)
+        values.append(kept(place, item, value))
     return tuple(values)
+
+
+def kept(place: Place, expression: tree.Expression, value: Value) -> Value:
+    """A value in a list; a wire is closed there, and a rule's network is used as written."""
+    if isinstance(value, RuleCall):
+        return place.world.closure(expression, place.scope)
+    if isinstance(value, Wire):
+        builder = place.here().builder
+        return wire_of(builder, Flow.of(builder.close(value.flow)))
+    return value
 
 
 def list_display(place: Place, expression: tree.ListDisplay) -> Steps[Value]:
@@ -442,9 +505,15 @@ def list_comprehension(place: Place, expression: tree.ListComprehension) -> Step
 
 
 def index(place: Place, expression: tree.Index) -> Steps[Value]:
-    base: Value = yield plain(place, expression.base, "what `[...]` takes an item of", "a list")
+    base: Value = yield evaluate(place, expression.base)
+    indices: list[Value] = []
     for part in expression.indices:
-        at: Value = yield plain(place, part, "an index", "a whole number")
+        number: Value = yield plain(place, part, "an index", "a whole number")
+        indices.append(number)
+    if isinstance(base, Elements):
+        element: Value = yield element_of(base, expression, indices)
+        return element
+    for part, at in zip(expression.indices, indices, strict=True):
         if not isinstance(base, Items | tuple):
             raise fail("F0405", f"{describe(base)} has no items", expression.base.span)
         items = base.values if isinstance(base, Items) else base
@@ -457,14 +526,27 @@ def index(place: Place, expression: tree.Index) -> Steps[Value]:
     return base
 
 
+def element_of(family: Elements, expression: tree.Index, indices: Sequence[Value]) -> Steps[Value]:
+    """One element of a family of a block."""
+    whole: list[int] = []
+    for part, at in zip(expression.indices, indices, strict=True):
+        if not is_whole(at):
+            raise fail("F0405", f"an index must be a whole number, not {describe(at)}", part.span)
+        whole.append(at)
+    value: Value = yield family.force(tuple(whole), expression.span)
+    return value
+
+
 def elements(place: Place, expression: tree.Expression) -> Steps[Sequence[Value]]:
     """Values of a comprehension, or the one value of anything else (a list gives its items)."""
     if isinstance(expression, tree.Comprehension):
         found: list[Value] = []
         places: list[Place] = yield turns(place, expression)
-        for turn in places:
-            item: Value = yield evaluate(turn, expression.element)
-            found.append(item)
+        builder = place.here().builder if place.site is not None else None
+        for at, turn in enumerate(places):
+            with nullcontext() if builder is None else builder.turn(at, len(places)):
+                item: Value = yield evaluate(turn, expression.element)
+                found.append(kept(turn, expression.element, item))
         return found
     value: Value = yield evaluate(place, expression)
     return value.values if isinstance(value, Items) else (value,)
@@ -523,6 +605,11 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.Compare: compare,
     tree.Logic: logic,
     tree.Conditional: conditional,
+    tree.Series: flowing,
+    tree.Compose: flowing,
+    tree.Join: flowing,
+    tree.Tag: flowing,
+    tree.Block: block,
     tree.Range: range_,
     tree.TupleDisplay: tuple_display,
     tree.ListDisplay: list_display,

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINATORS", "called_name", "segments", "written_name"]
+__all__ = ["COMBINATORS", "LEARNED", "called_name", "segments", "written_name"]
 
 # Calls whose arguments are networks that belong to the equation itself.
 COMBINATORS = frozenset(
@@ -21,10 +21,15 @@ COMBINATORS = frozenset(
         "mean",
         "min",
         "product",
+        "split",
         "stochastic_depth",
         "sum",
     }
 )
+
+
+# The word for a learned tensor; it is named like an operator.
+LEARNED = "parameter"
 
 
 def segments(root: tree.Expression) -> dict[int, str]:
@@ -108,7 +113,11 @@ def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...
             return (expression.element,)
         case tree.ListComprehension():
             return (expression.comprehension,)
-        case tree.Block() | tree.Wiring() | tree.Extern() | tree.Reference() | tree.Index():
+        case tree.Block():
+            return (*(binding.value for binding in expression.bindings), expression.result)
+        case tree.Wiring():
+            return (expression.block,)
+        case tree.Extern() | tree.Reference() | tree.Index():
             return ()
         case tree.Range() | tree.Number() | tree.String() | tree.Boolean():
             return ()

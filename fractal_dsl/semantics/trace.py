@@ -26,7 +26,7 @@ def set_at(graphs: Sequence[Graph], nodes: Sequence[Node], ref: Ref, channels: b
             if not outside:
                 return None
             nodes, call = outside.pop()
-            ref = call.inputs[0]
+            ref = call.inputs[ref.node]
         elif isinstance(node, Call):
             outside.append((nodes, node))
             graph = graphs[node.callee]
@@ -34,12 +34,16 @@ def set_at(graphs: Sequence[Graph], nodes: Sequence[Node], ref: Ref, channels: b
         elif isinstance(node, Apply) and sets(nodes, node, channels):
             spans = [node.span, *(call.span for _, call in reversed(outside))]
             return next((span for span in spans if span and not span.source.is_shipped), None)
-        else:
+        elif node.inputs:
             ref = node.inputs[0]
+        else:
+            return None
     return None
 
 
 def sets(nodes: Sequence[Node], node: Apply, channels: bool) -> bool:
+    if not node.inputs:
+        return True
     before = nodes[node.inputs[0].node].shapes[node.inputs[0].port]
     if channels:
         named = node.attributes.operator in SETS_CHANNELS

@@ -12,11 +12,22 @@ from fractal_dsl.ir.graph import Graph, Node
 from fractal_dsl.semantics.definitions import Param, Resolved, free_names, implicits_read
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import segments
-from fractal_dsl.semantics.values import Closure, Items, RuleCall, RuleValue, Scope, Value
+from fractal_dsl.semantics.strands import Strands
+from fractal_dsl.semantics.values import (
+    Closure,
+    Elements,
+    Items,
+    RuleCall,
+    RuleValue,
+    Scope,
+    Value,
+    Wire,
+)
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
+from fractal_dsl.syntax.walk import walk
 
-__all__ = ["MAX_DEPTH", "World", "value_key"]
+__all__ = ["MAX_DEPTH", "Made", "World", "value_key"]
 
 # Distinct calls and graphs of one expansion: ResNet-1202 with a rate for each unit needs about
 # 5,000. The other limits stop what would only meet this one after seconds: calls nested in
@@ -38,8 +49,27 @@ def value_key(value: Value) -> Hashable:
             return ("network", value.key)
         case RuleValue():
             return ("rule", id(value.definition))
+        case Wire():
+            return ("wire", value.home, tuple(strand.ref for strand in value.flow.strands))
+        case Elements():
+            return ("family", value.key)
         case _:
             return (type(value).__name__, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A network built for one form of what comes in.
+
+    `reads` are, of the tensors that come in, those that the graph takes, in order. `form`
+    says how its outputs nest where they are a list; None for one tensor or an open join.
+    `learned` says of each output whether it comes from parameters alone.
+    """
+
+    graph: int
+    reads: tuple[int, ...]
+    form: Strands | None
+    learned: tuple[bool, ...]
 
 
 @dataclass(eq=False, slots=True)
@@ -51,15 +81,20 @@ class World:
     graphs: list[Graph] = field(default_factory=list)
     output_places: list[tuple[OutputPlace, ...]] = field(default_factory=list)
     known_graphs: dict[Graph, int] = field(default_factory=dict)
-    instances: dict[Hashable, int | None] = field(default_factory=dict)
+    instances: dict[Hashable, Made | None] = field(default_factory=dict)
     calls: dict[Hashable, Value | None] = field(default_factory=dict)
     variants: Counter[Hashable] = field(default_factory=Counter)
     strands: int = 0
+    builders: int = 0
     building: list[list[Node]] = field(default_factory=list)
     _interned: dict[Hashable, int] = field(default_factory=dict)
     _frames: list[Frame] = field(default_factory=list)
     _segments: dict[int, dict[int, str]] = field(default_factory=dict)
-    _free: dict[int, frozenset[str]] = field(default_factory=dict)
+    _read: dict[int, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+
+    def next_builder(self) -> int:
+        self.builders += 1
+        return self.builders
 
     def intern(self, key: Hashable) -> int:
         return self._interned.setdefault(key, len(self._interned))
@@ -72,10 +107,8 @@ class World:
 
     def closure(self, expression: tree.Expression, scope: Scope) -> Closure:
         """`expression` as a network, keyed by the values that its names have in `scope`."""
-        if id(expression) not in self._free:
-            self._free[id(expression)] = frozenset(free_names([expression]))
-        free = self._free[id(expression)]
-        local = {name: scope.locals[name] for name in free if name in scope.locals}
+        mentioned, free = self.names_in(expression)
+        local = {name: scope.locals[name] for name in mentioned if name in scope.locals}
         unbound = implicits_read(free - local.keys(), scope.names, self.resolved.implicits)
         key = (
             id(expression),
@@ -85,6 +118,14 @@ class World:
             scope.recursion,
         )
         return Closure(expression, scope, self.intern(key))
+
+    def names_in(self, expression: tree.Expression) -> tuple[frozenset[str], frozenset[str]]:
+        """All names in an expression, and those that it does not bind itself."""
+        if id(expression) not in self._read:
+            every = (node.name for node in walk(expression) if isinstance(node, tree.Name))
+            found = frozenset(every), frozenset(free_names([expression]))
+            self._read[id(expression)] = found
+        return self._read[id(expression)]
 
     def names_key(self, names: Mapping[str, Value]) -> Hashable:
         return tuple((name, value_key(names[name])) for name in sorted(names))

@@ -134,7 +134,7 @@ class _Spreader:
 
     def part(self, item: Item, inputs: Values, shape: Shape) -> int:
         """A box or a merge, with its links; its shape is news unless its first input has it."""
-        made = self.add(item, shape, shape != self.shapes[inputs[0]])
+        made = self.add(item, shape, not inputs or shape != self.shapes[inputs[0]])
         for source in inputs:
             self.link(source, made)
         return made
@@ -187,6 +187,8 @@ class _Spreader:
         for _ in range(drawn):
             made = self.part(Item(kind, text, frame.group, key), inputs, node.shapes[0])
             inputs = (made,)
+        if len(set(node.shapes)) > 1:
+            self.news[made] = False  # its links differ in shape
         frame.values.append((made,) * len(node.shapes))
 
     def leave(self, frame: _Frame, stack: list[_Frame]) -> None:

@@ -134,8 +134,10 @@ class Classes:
     def bounds(self, family: Family) -> dict[str, Vector]:
         """Widths of what comes in and goes out, by instance."""
         graphs = [self.tapes.program.graphs[i.graph] for _, i in family.instances]
-        came = tuple(graph.inputs[0].channels for graph in graphs)
         left = tuple(graph.output_shapes[-1].channels for graph in graphs)
+        if not all(graph.inputs for graph in graphs):
+            return {"channels": left}
+        came = tuple(graph.inputs[0].channels for graph in graphs)
         return {"channels": came} if came == left else {"c_in": came, "c_out": left}
 
     def slots(self, instance: Instance) -> list[Slot]:

@@ -160,7 +160,7 @@ class Context:
 
     def size_symbols(self) -> Symbols:
         instances = [instance for _, instance in self.family.instances]
-        incoming = [self.program.graphs[one.graph].inputs[0] for one in instances]
+        incoming = [s for one in instances for s in self.program.graphs[one.graph].inputs[:1]]
         widths = {
             argument.name: tuple(self.classes.given[one].get(argument.name) for one in instances)
             for argument in self.family.sizes.arguments
@@ -175,10 +175,13 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
+        text = self.symbols.shape([row[at] for row in self.shapes])
         for key, name in self.heads.items():
-            if key.operation == at:
-                return f"[{name}]"
-        return self.symbols.shape([row[at] for row in self.shapes])
+            if key.operation == at and (shape := self.shapes[0][at]) is not None:
+                sizes = [*map(str, shape.sizes)]
+                sizes[shape.channel_axis] = name
+                return f"[{', '.join(sizes)}]"
+        return text
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from fractal_dsl.emit.torch.calls import formula_on_samples, on_samples
+from fractal_dsl.emit.torch.calls import called, formula_on_samples
 from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
-from fractal_dsl.emit.torch.operators import ENTRIES
+from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
 from fractal_dsl.emit.torch.picks import Pick, Picks
+from fractal_dsl.emit.torch.registers import input_name
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
 from fractal_dsl.emit.torch.views import ClassView, net_attributes
@@ -23,6 +24,7 @@ from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.flatten import flatten, segment_of
 from fractal_dsl.ir.graph import Apply, Call, HeadParameter, Join, Program
+from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["flat_view"]
 
@@ -82,15 +84,22 @@ class _FlatWriter:
         return fill("def __init__({}) -> None:", commas(given))
 
     def head(self) -> Code:
-        if self.per_sample:
-            return fill("def compute(self, x: Samples, plan: Plan) -> Samples:")
-        plan = ", plan: Plan | None = None" if self.columns is not None else ""
-        return Code(f"def forward(self, x: Tensor{plan}) -> Tensor:")
+        kind = fill("Samples" if self.per_sample else "Tensor")
+        given = [fill("self")]
+        given += [fill("{}: {}", input_name(at), kind) for at in range(len(self.flat.inputs))]
+        if self.columns is not None:
+            given.append(fill("plan: Plan" if self.per_sample else "plan: Plan | None = None"))
+        result = kind if len(self.flat.outputs) == 1 else fill("tuple[{}, ...]", kind)
+        name = fill("compute" if self.per_sample else "forward")
+        return fill("def {}({}) -> {}:", name, commas(given), result)
 
     # Modules -----------------------------------------------------------------------
 
     def is_module(self, node: FlatNode) -> bool:
-        return node.attributes is not None and not ENTRIES[node.attributes.operator].formula
+        return node.attributes is not None and not is_formula(node.attributes, self.shapes(node))
+
+    def shapes(self, node: FlatNode) -> list[Shape]:
+        return [self.nodes[source].shape for source in node.inputs]
 
     def modules(self) -> Iterator[Line]:
         """Containers before what they hold; joins, which hold no tensors, at the end."""
@@ -118,7 +127,7 @@ class _FlatWriter:
 
     def made(self, at: int, node: FlatNode) -> Code:
         assert node.attributes is not None
-        shapes = [self.nodes[source].shape for source in node.inputs]
+        shapes = self.shapes(node)
         entry = ENTRIES[node.attributes.operator]
         numbers: dict[str, Safe] = {
             role: literal(value) for role, value in entry.numbers(node.attributes, shapes).items()
@@ -126,9 +135,9 @@ class _FlatWriter:
         for head, name in self.heads.items():
             if self.is_head(head, node):
                 numbers[head.attribute] = name
-        facts = entry.facts(node.attributes, shapes)
+        decided = facts(node.attributes, shapes)
         inplace, per_sample = self.is_inplace(node), self.per_sample
-        return written(node.attributes, facts, numbers, inplace=inplace, per_sample=per_sample)
+        return written(node.attributes, decided, numbers, inplace=inplace, per_sample=per_sample)
 
     def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
         layer = self.program.net.nodes[head.node]
@@ -140,7 +149,7 @@ class _FlatWriter:
         (source,) = node.inputs[:1] or (0,)
         before = self.nodes[source].attributes
         fresh = before is not None and before.operator == "batch_norm"
-        return fresh and self.readers[source] == 1 and source != self.flat.output
+        return fresh and self.readers[source] == 1 and source not in self.flat.outputs
 
     def join(self, number: int, picks: tuple[Pick, ...] | None) -> Code:
         node = self.nodes[self.flat.joins[number]]
@@ -205,15 +214,16 @@ class _FlatWriter:
     def forward(self) -> list[Line]:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
         last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
-        last[self.flat.output] = len(self.nodes)
-        self.variables[0] = fill("x")
+        last.update(dict.fromkeys(self.flat.outputs, len(self.nodes)))
+        inputs = self.flat.inputs
+        self.variables.update((at, input_name(number)) for number, at in enumerate(inputs))
         feeds: dict[int, list[tuple[int, int]]] = {}
         for join in self.flat.joins:
             for operand, source in enumerate(self.nodes[join].inputs):
                 feeds.setdefault(source, []).append((join, operand))
         for at, node in enumerate(self.nodes):
             need = ALWAYS if needs is None else needs[at]
-            if at > 0:
+            if not node.is_input:
                 text = self.operation(at, node)
                 self.release(node, at, last)
                 self.variables[at] = self.new()
@@ -223,8 +233,12 @@ class _FlatWriter:
                 for join, operand in feeds.get(at, ()):
                     self.put(at, join, operand)
         kind = fill("Samples" if self.per_sample else "Tensor")
-        self.say(ALWAYS, fill("y: {} = {}", kind, self.variables[self.flat.output]))
-        self.say(ALWAYS, fill("return y"))
+        values = [self.variables[at] for at in self.flat.outputs]
+        if len(values) > 1:
+            self.say(ALWAYS, fill("return {}", commas(values)))
+        else:
+            self.say(ALWAYS, fill("y: {} = {}", kind, values[0]))
+            self.say(ALWAYS, fill("return y"))
         return self.grouped()
 
     def operation(self, at: int, node: FlatNode) -> Code:
@@ -235,23 +249,19 @@ class _FlatWriter:
                 return fill("mean([{}])", commas(values))
             assert node.join is not None
             return fill("self.join_{}(ys_{})", literal(node.join), literal(node.join))
+        shapes = self.shapes(node)
         if not self.is_module(node):
-            shapes = [self.nodes[source].shape for source in node.inputs]
             entry = ENTRIES[node.attributes.operator]
             numbers = {
                 role: literal(value)
                 for role, value in entry.numbers(node.attributes, shapes).items()
             }
-            facts = entry.facts(node.attributes, shapes)
+            decided = facts(node.attributes, shapes)
             if self.per_sample:
-                return formula_on_samples(node.attributes, facts, numbers, values)
-            return written(node.attributes, facts, numbers, inputs=values)
-        own, shape = placed_at(node.key), self.nodes[node.inputs[0]].shape
-        flattens = node.attributes.operator == "linear" and shape.spatial
-        if self.per_sample:
-            called = fill("lambda t: {}(t.flatten(1))", own) if flattens else own
-            return on_samples(called, values[0])
-        return fill("{}({}.flatten(1))" if flattens else "{}({})", own, values[0])
+                return formula_on_samples(node.attributes, decided, numbers, values)
+            return written(node.attributes, decided, numbers, inputs=values)
+        template = call_of(node.attributes, shapes)
+        return called(template, placed_at(node.key), values, self.per_sample)
 
     def read(self, source: int, need: Need) -> Code:
         """A value as something with `need` reads it: where samples differ, those it needs."""

@@ -356,6 +356,9 @@ class _Writer:
             return [Line(fill("return {}", self.names.of(outputs[0].value)))]
         if self.is_open and self.sampled and not self.is_direct(outputs):
             return [Line(fill("return {}", self.names.of_list(OUTPUT)))]
+        if not self.is_open:
+            values = [self.names.of(item.value) for item in outputs]
+            return [Line(fill("return {}", commas(values)))]
         note = self.calls.outputs_note()
         if self.is_direct(outputs):
             return [Line(fill("return [*{}]", self.display(outputs)), note)]

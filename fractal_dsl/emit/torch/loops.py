@@ -84,7 +84,9 @@ class _Run:
         if isinstance(parts[-1], Open):
             return None  # what goes from turn to turn is a tensor
         if source is None:
-            source = inputs_of(parts[0])[0]
+            source = next(iter(inputs_of(parts[0])), None)
+            if source is None:
+                return None
         known = {source: -1}
         form: list[object] = []
         for at, part in enumerate(parts):

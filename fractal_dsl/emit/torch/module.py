@@ -54,6 +54,7 @@ def emit_module(
         "plan": plan_view(program, picks, views) if sampled else None,
         "has_joins": has_joins,
         "recompute": True if recomputed else None,
+        "parts": parts(views),
         "classes": views,
         **imports(views, program.sampling if sampled else None, has_joins, bool(recomputed)),
     }
@@ -75,6 +76,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
+PARTS = ("Learned", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives, where not said otherwise"
 
 
@@ -141,6 +143,12 @@ def imports(
     if again:
         used.append(fill("from torch.utils.checkpoint import checkpoint"))
     return {"standard": standard, "imports": used}
+
+
+def parts(views: Sequence[ClassView]) -> set[str]:
+    """Names of our own layers that the code uses; the template of them asks."""
+    made = "\n".join(line for view in views for line in view.modules)
+    return {name for name in PARTS if re.search(rf"\b{name}\(", made)}
 
 
 def code_of(view: ClassView) -> list[Safe]:

@@ -167,8 +167,8 @@ class _ClassWriter:
             given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))
         if self.steered and self.graph.is_open:
             given.append(fill("live: Live"))
-        several = self.graph.is_open or len(self.graph.outputs) > 1
-        result = fill("list[{}]", kind) if several else kind
+        several = "list[{}]" if self.graph.is_open else "tuple[{}, ...]"
+        result = kind if len(self.graph.outputs) == 1 else fill(several, kind)
         name = fill("compute" if per_sample and self.is_entry else "forward")
         return fill("def {}({}) -> {}:", name, commas(given), result)
 

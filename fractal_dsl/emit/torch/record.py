@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from fractal_dsl.emit.torch.operators import ENTRIES
+from fractal_dsl.emit.torch.operators import is_formula
 from fractal_dsl.emit.torch.tape import (
     Body,
     Formula,
@@ -104,7 +104,7 @@ class _Recorder:
         member = self.member(frame, node)
         inputs = tuple(read(frame, ref) for ref in node.inputs)
         (result,) = self.fresh(1)
-        if ENTRIES[node.attributes.operator].formula:
+        if is_formula(node.attributes, member.shapes):
             frame.operations.append(Formula((member,), inputs, result))
         else:
             path = path_of(node, frame.indices)

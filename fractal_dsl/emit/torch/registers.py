@@ -43,7 +43,7 @@ class Registers:
         self.outer = busy
         self.singles = singles
         self.declared = set() if declared is None else declared
-        self.final = given[0] if len(body.outputs) == 1 else None
+        self.final = given[0] if given and len(body.outputs) == 1 else None
         self.last = self.last_reads({})
 
     def postpone(self, positions: Mapping[int, int]) -> None:

@@ -9,6 +9,9 @@ from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["Symbols"]
 
+# What each axis is called where its size varies.
+AXES = {"image": "chw", "sequence": "nd", "vector": "c", "tokens": "n"}
+
 
 class Symbols:
     """Sizes of one family of classes: what comes in, and its named widths, by instance."""
@@ -24,15 +27,15 @@ class Symbols:
         if len(known) < len(shapes) or len(kinds) != 1:
             return ""
         columns = list(zip(*(shape.sizes for shape in known), strict=True))
-        if len(columns) == 3:
-            symbols = [
-                self.width(columns[0]), self.edge(columns[1], 1, "h"), self.edge(columns[2], 2, "w")
-            ]  # fmt: skip
-        else:
-            symbols = [self.width(column) for column in columns]
-        return f"[{', '.join(symbols)}]"
+        ((kind, _),) = kinds
+        return f"[{', '.join(map(self.size, columns, AXES[kind], range(len(columns))))}]"
 
-    def width(self, sizes: Sequence[int]) -> str:
+    def size(self, sizes: Sequence[int], symbol: str, axis: int) -> str:
+        if symbol in ("c", "d"):
+            return self.width(sizes, symbol)
+        return self.edge(sizes, axis, symbol)
+
+    def width(self, sizes: Sequence[int], symbol: str) -> str:
         if len(set(sizes)) == 1:
             return str(sizes[0])
         named = {name: row for name, row in self.widths.items() if len(row) == len(sizes)}
@@ -42,12 +45,12 @@ class Symbols:
         for name, row in named.items():
             if relation := related(sizes, row, name):
                 return relation
-        return "c"
+        return symbol
 
     def edge(self, sizes: Sequence[int], axis: int, symbol: str) -> str:
         if len(set(sizes)) == 1:
             return str(sizes[0])
-        came = [shape.sizes[axis] for shape in self.incoming if len(shape.sizes) == 3]
+        came = [shape.sizes[axis] for shape in self.incoming if symbol in AXES[shape.kind]]
         if len(came) != len(sizes):
             return symbol
         return related(sizes, came, symbol) or f"{symbol}'"

@@ -12,7 +12,7 @@ Number: TypeAlias = "int | float | str | tuple[object, ...] | None"
 Vector: TypeAlias = "tuple[Number, ...]"
 
 # Roles that measure the same thing, so that equal ones may be one argument.
-SIZES = frozenset({"c_in", "c_out", "channels", "features", "groups"})
+SIZES = frozenset({"c_in", "c_out", "channels", "features", "groups", "width"})
 ABSENT: Final = "absent"
 FIRST = ("c_in", "c_out", "channels", "features")
 

@@ -104,7 +104,7 @@ def written(
         view["sign"] = SIGNS[cast(str, facts["sign"])]
     macro = getattr(fragments(), attributes.operator)
     values = SimpleNamespace(**view)
-    return Code(macro(values, list(inputs)) if entry.formula else macro(values))
+    return Code(macro(values, list(inputs)) if inputs else macro(values))
 
 
 def plain(value: object) -> Safe | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple, assert_never
 
-from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number
+from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number, facts
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
@@ -82,8 +82,7 @@ def operator_of(member: Member) -> Apply:
 
 def facts_of(member: Member) -> dict[str, Fact]:
     """What decides how the operator is written; see `operators`."""
-    attributes = operator_of(member).attributes
-    return ENTRIES[attributes.operator].facts(attributes, member.shapes)
+    return facts(operator_of(member).attributes, member.shapes)
 
 
 def numbers_of(member: Member) -> dict[str, Number]:
@@ -103,5 +102,5 @@ def mark_inplace(body: Body) -> None:
         and len(uses[part.result]) == 1
     }
     for part in body.operations:
-        if isinstance(part, Layer) and part.inputs[0] in normed:
+        if isinstance(part, Layer) and part.inputs and part.inputs[0] in normed:
             part.inplace = operator_of(part.members[0]).attributes.operator in ("relu", "relu6")

@@ -2,6 +2,7 @@
 
 from fractal_dsl.ir.operators.elementwise import ELEMENTWISE
 from fractal_dsl.ir.operators.layers import LAYERS
+from fractal_dsl.ir.operators.normalisation import NORMALISATION
 from fractal_dsl.ir.operators.pooling import POOLING
 from fractal_dsl.ir.operators.spec import (
     Attributes,
@@ -10,10 +11,13 @@ from fractal_dsl.ir.operators.spec import (
     Tensor,
     Window,
 )
+from fractal_dsl.ir.operators.values import VALUES
 
 __all__ = ["OPERATORS", "Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "spec_of"]
 
-OPERATORS: dict[str, OperatorSpec] = {spec.name: spec for spec in (*LAYERS, *POOLING, *ELEMENTWISE)}
+OPERATORS: dict[str, OperatorSpec] = {
+    spec.name: spec for spec in (*LAYERS, *NORMALISATION, *POOLING, *ELEMENTWISE, *VALUES)
+}
 
 
 def spec_of(attributes: Attributes) -> OperatorSpec:

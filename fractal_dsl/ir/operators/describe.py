@@ -10,7 +10,11 @@ from fractal_dsl.ir.operators.spec import OperatorSpec
 __all__ = ["markdown", "signature"]
 
 # Defaults that the table holds as None, because they depend on another setting.
-COMPUTED = {"padding": "kernel_size // 2", "stride": "kernel_size"}
+COMPUTED = {
+    "padding": "kernel_size // 2",
+    "stride": "kernel_size",
+    "bias_init": "torch's own",
+}
 
 HEAD = """# Operators
 

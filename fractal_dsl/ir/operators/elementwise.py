@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fractal_dsl.ir.operators.kinds import not_tokens
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError
 from fractal_dsl.ir.shapes import Shape
 
@@ -153,9 +154,13 @@ class Minimum(Attributes):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Attributes):
-    """One after the other along `axis`; None is the channel axis."""
+    """One after the other along `axis`; None is the channel axis.
+
+    Operands `learned` are parameters: they have no batch of their own.
+    """
 
     axis: int | None = None
+    learned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +177,7 @@ def same_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
 
 
 def number_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
-    if inputs[0].kind == "tokens":
-        raise ShapeError(
-            f"`{attributes.operator}` needs numbers; {inputs[0]} holds integers",
-        )
-    return inputs[0]
+    return not_tokens(attributes.operator, inputs)
 
 
 def gelu_shape(attributes: Gelu, inputs: Sequence[Shape]) -> Shape:

@@ -1,4 +1,4 @@
-"""Layers with weights: convolution, batch normalisation, dense."""
+"""Layers with weights: convolution and its transpose, batch normalisation, dense, embedding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from fractal_dsl.ir.operators.kinds import not_tokens, the_image
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Tensor, Window
-from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size, the_image
-from fractal_dsl.ir.shapes import Shape, image
+from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size
+from fractal_dsl.ir.shapes import Shape, image, sequence
 
-__all__ = ["LAYERS", "BatchNorm", "Conv2d", "Linear"]
+__all__ = ["LAYERS", "BatchNorm", "Conv2d", "Embedding", "Linear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def conv2d_macs(attributes: Conv2d, inputs: Sequence[Shape], output: Shape) -> i
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Attributes):
-    """Batch normalisation over the batch and, of an image, height and width."""
+    """Batch normalisation over the batch and all places: height and width, or tokens."""
 
     eps: float = 1e-5
     momentum: float = 0.1
@@ -80,11 +81,7 @@ class BatchNorm(Attributes):
 
 
 def batch_norm_shape(attributes: BatchNorm, inputs: Sequence[Shape]) -> Shape:
-    if inputs[0].kind not in ("image", "vector"):
-        raise ShapeError(
-            f"`batch_norm` takes an image or a vector; here {inputs[0]} comes in",
-        )
-    return inputs[0]
+    return not_tokens("batch_norm", inputs)
 
 
 def batch_norm_parameters(attributes: BatchNorm, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
@@ -105,18 +102,22 @@ def batch_norm_buffers(attributes: BatchNorm, inputs: Sequence[Shape]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Linear(Attributes):
-    """A dense layer on the last axis; an image of 1 x 1 drops the ones first."""
+    """A dense layer on the last axis; an image of 1 x 1 drops the ones first.
+
+    `bias_init` is what all its biases start from.
+    """
 
     features: int
     bias: bool = True
+    bias_init: float | None = None
 
 
 def linear_shape(attributes: Linear, inputs: Sequence[Shape]) -> Shape:
-    incoming = inputs[0]
+    incoming = not_tokens("linear", inputs)
     if attributes.features < 1:
         raise ShapeError(f"a dense layer to {attributes.features} features", "give at least 1")
-    if incoming.kind == "tokens":
-        raise ShapeError(f"`linear` needs numbers; {incoming} holds integers")
+    if attributes.bias_init is not None and not attributes.bias:
+        raise ShapeError("`bias_init` without a bias", "leave one of the two settings out")
     if incoming.kind == "image":
         if incoming.spatial != (1, 1):
             height, width = incoming.spatial
@@ -137,6 +138,33 @@ def linear_parameters(attributes: Linear, inputs: Sequence[Shape]) -> tuple[Tens
 
 def linear_macs(attributes: Linear, inputs: Sequence[Shape], output: Shape) -> int:
     return inputs[0].channels * output.elements
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding(Attributes):
+    """A learned vector for each of `vocab` tokens: tokens[N] to sequence[N, width]."""
+
+    vocab: int
+    width: int
+
+
+def embedding_shape(attributes: Embedding, inputs: Sequence[Shape]) -> Shape:
+    incoming = inputs[0]
+    if incoming.kind != "tokens":
+        raise ShapeError(
+            f"`embedding` takes tokens, which are integers; here {incoming} comes in",
+            f"`linear({attributes.width})` maps numbers to {attributes.width} channels",
+        )
+    if attributes.vocab < 1 or attributes.width < 1:
+        raise ShapeError(
+            f"an embedding of {attributes.vocab} tokens in {attributes.width} channels",
+            "give at least 1 of both",
+        )
+    return sequence(*incoming.sizes, attributes.width)
+
+
+def embedding_parameters(attributes: Embedding, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    return (Tensor("weight", (attributes.vocab, attributes.width)),)
 
 
 LAYERS = (
@@ -167,5 +195,12 @@ LAYERS = (
         linear_parameters,
         macs=linear_macs,
         weighted=lambda attributes: 1,
+    ),
+    OperatorSpec(
+        "embedding",
+        Embedding,
+        "a learned vector for each token",
+        embedding_shape,
+        embedding_parameters,
     ),
 )

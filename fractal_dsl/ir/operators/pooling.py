@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fractal_dsl.ir.operators.kinds import the_image
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Window
-from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size, the_image
+from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size
 from fractal_dsl.ir.shapes import Shape, image, vector
 
 __all__ = ["POOLING", "AvgPool", "Flatten", "GlobalAvgPool", "GlobalMaxPool", "MaxPool", "Pool"]

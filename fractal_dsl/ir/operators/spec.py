@@ -81,7 +81,7 @@ class OperatorSpec:
     `buffers` the tensors an instance holds; `macs` multiply-adds for one image (those of
     convolutions and dense layers; normalisation, activations and pooling count none, as is
     usual); `depth` convolution layers it adds to a path (projections add none); `weighted`
-    the same with dense layers. `many` operators take two inputs or more.
+    the same with dense layers. `many` operators take two inputs or more, `takes_none` no input.
     """
 
     name: str
@@ -95,4 +95,5 @@ class OperatorSpec:
     weighted: Callable[[Any], int] = lambda attributes: 0
     window: Callable[[Any, Sequence[Shape]], Window | None] = no_window
     many: bool = False
+    takes_none: bool = False
     callable_by_name: bool = True
