@@ -30,7 +30,8 @@ def compile_source(
     elaborated = elaborate(found, net, fdl_values(params or {}))
     program = pipeline.run(elaborated.program)
     if found.assertions:
-        failures = elaborated.check_assertions(facts(program))
+        known = facts(program)
+        failures = elaborated.check_assertions(known, known.unknown)
         if failures:
             raise DiagnosticError(*failures)
     return Compilation(source, program, elaborated.warnings, found.sources[1:])

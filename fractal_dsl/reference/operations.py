@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fractal_dsl.ir.operators import elementwise, layers, normalisation, pooling, values
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.reference.externs import run_extern
 
 __all__ = ["OPERATIONS", "Instance"]
 
@@ -34,6 +36,15 @@ class Instance:
     def channel_axis(self) -> int:
         """The channels of the first input, the batch counted."""
         return self.shapes[0].channel_axis + 1
+
+
+def _extern(a: Extern, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    begin = f"{here.key}."
+    own = {n.removeprefix(begin): t for n, t in here.tensors.items() if n.startswith(begin)}
+    output, buffers = run_extern(a, x[0], own, training=here.training)
+    if here.training:
+        here.buffers.update({begin + name: tensor for name, tensor in buffers.items()})
+    return output
 
 
 def _conv2d(a: layers.Conv2d, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -164,6 +175,7 @@ def _fold(function: Callable[[Tensor, Tensor], Tensor]) -> Operation:
 
 
 OPERATIONS: dict[str, Operation] = {
+    "extern": _extern,
     "conv2d": _conv2d,
     "batch_norm": _batch_norm,
     "linear": _linear,

@@ -24,9 +24,10 @@ from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, binary, join
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
+from fractal_dsl.semantics.externs import extern_attributes, extern_of
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
-from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name, called_part
 from fractal_dsl.semantics.pieces import parameter
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands, alone, entry_key, leaves
@@ -154,6 +155,13 @@ def named_as(
     site: Site, expression: tree.Expression, arrival: Arrival | None, tag: str | None
 ) -> Steps[Flow]:
     word = called_name(expression)
+    foreign = extern_of(site.scope, expression)
+    if foreign is not None and arrival is not None:
+        module = called_part(expression) or "part"
+        tensor = site.builder.tensor(arrival, expression.span, module)
+        attributes = yield extern_attributes(site.place(tensor), foreign, expression)
+        name = segment_name(site, expression, module)
+        return Flow.of(site.builder.apply(attributes, [tensor], name, expression.span, tag))
     if word is not None and word not in site.scope.locals and word not in site.scope.names:
         if word == "id" and arrival is not None:
             return Flow.of(arrival)
@@ -260,7 +268,7 @@ def labelled(graph: Graph, value: Network) -> Graph:
 def tagged(site: Site, expression: tree.Tag, arrival: Arrival | None) -> Steps[Flow]:
     """`@name` on a name or call replaces its segment; on anything else it adds one around."""
     operand = expression.operand
-    word = called_name(operand)
+    word = called_part(operand)
     if word is not None and word not in COMBINATORS:
         flow: Flow = yield named_as(site, operand, arrival, expression.name)
         return flow
@@ -457,6 +465,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow
     tree.Parenthesised: parenthesised,
     tree.Name: named,
     tree.Qualified: named,
+    tree.Extern: named,
     tree.Call: named,
     tree.Tag: tagged,
     tree.Power: power,

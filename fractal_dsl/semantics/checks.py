@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from fractal_dsl.diagnostics import Diagnostic, Help, Label
 from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.shapes import KINDS
 from fractal_dsl.semantics.definitions import (
     AnyName,
     Definition,
@@ -23,11 +24,14 @@ from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
-__all__ = ["duplicates", "unknown_names", "unreachable_equations", "unsupported"]
+__all__ = [
+    "duplicates",
+    "unknown_names",
+    "unreachable_equations",
+    "unsupported",
+]
 
 LATER: dict[type[tree.Node], str] = {
-    tree.ExternDeclaration: "`extern`",
-    tree.Extern: "`extern`",
     tree.Shared: "`shared`",
     tree.Reference: "`@name` as a value",
 }
@@ -57,8 +61,10 @@ def duplicates(program: tree.Program) -> Iterator[Diagnostic]:
     for statement in program.statements:
         if isinstance(statement, tree.Equation):
             rules.setdefault(statement.name, statement)
-        elif isinstance(statement, tree.ParamDeclaration):
-            if statement.name in seen:
+        elif isinstance(statement, tree.ParamDeclaration | tree.ExternDeclaration):
+            if statement.name in COMBINATORS:
+                yield word_taken(statement.name, statement.name_span)
+            elif statement.name in seen:
                 yield twice(statement.name, statement.name_span, seen[statement.name])
             seen.setdefault(statement.name, statement.name_span)
         elif isinstance(statement, tree.NetDeclaration) and statement.name is not None:
@@ -79,7 +85,7 @@ def word_taken(name: str, span: Span) -> Diagnostic:
         "F0209",
         f"`{name}` is a word of the language",
         span,
-        "no rule can have this name",
+        "nothing else can have this name",
         helps=(Help(f"call it something else, such as `my_{name}`"),),
     )
 
@@ -101,6 +107,8 @@ def unknown_names(resolved: Resolved, home: Names) -> Iterator[Diagnostic]:
                 parameters |= {parameter.name for parameter in statement.parameters}
             case tree.ParamDeclaration(value=value) | tree.ImplicitDeclaration(value=value):
                 yield from unknown_in(home, free_names([value]), frozenset())
+            case tree.ExternDeclaration():
+                yield from unknown_in_extern(home, statement)
             case tree.Directive(arguments=given):
                 yield from unknown_in(home, free_names(a.value for a in given), frozenset())
             case tree.Import(origin=origin) | tree.FromImport(origin=origin):
@@ -112,6 +120,19 @@ def unknown_names(resolved: Resolved, home: Names) -> Iterator[Diagnostic]:
             yield from unknown_in(home, free_names([statement.condition]), frozenset(facts))
 
 
+def unknown_in_extern(home: Names, extern: tree.ExternDeclaration) -> Iterator[Diagnostic]:
+    """Defaults see the parameters before them, the shape rule all."""
+    own: set[str] = set()
+    for parameter in extern.parameters:
+        if parameter.default is not None:
+            read = free_names([parameter.default]).items()
+            yield from unknown_in(home, {n: at for n, at in read if n not in own}, frozenset())
+        own.add(parameter.name)
+    shape = free_names([extern.shape]).items()
+    known = own | KINDS.keys()
+    yield from unknown_in(home, {n: at for n, at in shape if n not in known}, frozenset())
+
+
 def unknown_in_net(
     home: Names, net: tree.NetDeclaration, implicit: frozenset[str]
 ) -> Iterator[Diagnostic]:
@@ -120,11 +141,8 @@ def unknown_in_net(
     read = {n: at for n, at in free_names(parts).items() if n not in own}
     yield from unknown_in(home, read, implicit)
     if net.domain is not None:
-        domain = {n: at for n, at in free_names([net.domain]).items() if n not in DOMAINS}
+        domain = {n: at for n, at in free_names([net.domain]).items() if n not in KINDS}
         yield from unknown_in(home, domain, frozenset(own))
-
-
-DOMAINS = frozenset({"image", "sequence", "vector", "tokens"})
 
 
 def possible_implicits(resolved: Resolved) -> frozenset[str]:
@@ -154,7 +172,8 @@ def unknown_in(
     home: Names, read: Mapping[str, AnyName], implicit: frozenset[str]
 ) -> Iterator[Diagnostic]:
     for name, at in read.items():
-        if name in home or name in home.params or name in implicit or is_builtin(name):
+        known = name in home or name in home.params or name in home.externs or name in implicit
+        if known or is_builtin(name):
             continue
         if isinstance(at, tree.Qualified):
             yield unknown_member(home, at)
@@ -164,7 +183,9 @@ def unknown_in(
 
 def unknown_member(home: Names, name: tree.Qualified) -> Diagnostic:
     """`b::f` of a file that has no `f`, or where nothing is called `b`."""
-    everything = [one.partition("::") for one in (*home, *home.params) if "::" in one]
+    everything = [
+        one.partition("::") for one in (*home, *home.params, *home.externs) if "::" in one
+    ]
     members = [member for module, _, member in everything if module == name.module]
     if members:
         what = f"`{name.module}` has no rule or param `{name.name}`"
@@ -187,7 +208,7 @@ def unknown_member(home: Names, name: tree.Qualified) -> Diagnostic:
 
 def unknown(home: Names, name: str, span: Span, implicit: frozenset[str]) -> Diagnostic:
     operators = [n for n, spec in OPERATORS.items() if spec.callable_by_name]
-    known = {*home, *home.params, *operators, *implicit, *COMBINATORS, "id"}
+    known = {*home, *home.params, *home.externs, *operators, *implicit, *COMBINATORS, "id"}
     if closest(name, known) is None:
         known = {rule for rule, one in home.items() if not one.home.source.is_shipped}
     helps = did_you_mean(name, known, "rules of this file", span)

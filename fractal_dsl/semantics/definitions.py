@@ -19,6 +19,7 @@ __all__ = [
     "INCOMING",
     "AnyName",
     "Definition",
+    "ExternRule",
     "Imported",
     "Names",
     "Param",
@@ -91,8 +92,8 @@ class Names(dict[str, Definition]):
     """What the text of one file sees: rules by the names that it writes, `b::f` too.
 
     A file that is imported with other settings is seen anew: it has `Names`, rules and params
-    of its own. `params` are seen likewise; `defaults` are the file's own `implicit` lines.
-    `label` is empty for the file that is compiled and tells all others apart.
+    of its own. `params` and `externs` are seen likewise; `defaults` are the file's own
+    `implicit` lines. `label` is empty for the file that is compiled and tells all others apart.
     """
 
     def __init__(self, syntax: tree.Program, label: str = "") -> None:
@@ -100,6 +101,7 @@ class Names(dict[str, Definition]):
         self.syntax = syntax
         self.label = label
         self.params: dict[str, Param] = {}
+        self.externs: dict[str, ExternRule] = {}
         self.defaults: dict[str, tree.ImplicitDeclaration] = {}
         self.imported: list[Imported] = []
 
@@ -121,6 +123,18 @@ class Param:
     home: Names
     given: tree.Expression | None = None
     giver: Names | None = None
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExternRule:
+    """`extern "pkg.Class" name(parameters) = shape` of file `home`."""
+
+    declaration: tree.ExternDeclaration
+    home: Names
 
     @property
     def name(self) -> str:
@@ -300,6 +314,7 @@ def own_defaults(equation: tree.Equation, names: Names) -> frozenset[str]:
         and pattern.name in free_names([pattern.default])
         and pattern.name not in names
         and pattern.name not in names.params
+        and pattern.name not in names.externs
     )
 
 
@@ -311,6 +326,6 @@ def implicits_read(
     for name in read:
         if name in names:
             needed |= found[names[name]]
-        elif name not in names.params and not is_builtin(name):
+        elif name not in names.params and name not in names.externs and not is_builtin(name):
             needed.add(name)
     return frozenset(needed)

@@ -136,6 +136,8 @@ def name(place: Place, expression: tree.Name | tree.Qualified) -> Steps[Value]:
     if word in scope.names.params:
         given: Value = yield param_value(world, scope.names.params[word], expression.span)
         return given
+    if word in scope.names.externs:
+        return world.closure(expression, scope)
     if word in INCOMING:
         return incoming_fact(place, word, expression.span)
     if word in scope.implicits:
@@ -200,6 +202,8 @@ def incoming_fact(place: Place, word: str, span: Span) -> Value:
 
 def call(place: Place, expression: tree.Call) -> Steps[Value]:
     function = expression.function
+    if isinstance(function, tree.Extern):
+        return place.world.closure(expression, place.scope)
     if not isinstance(function, tree.Name | tree.Qualified):
         raise fail("F0405", "only a name can be called", function.span)
     word, scope = written_name(function), place.scope
@@ -212,6 +216,8 @@ def call(place: Place, expression: tree.Call) -> Steps[Value]:
         given: list[Given] = yield arguments(place, expression)
         value: Value = yield call_rule(place, rule, given, expression)
         return value
+    if word in scope.names.externs:
+        return place.world.closure(expression, scope)
     if (word in COMBINATORS or word == LEARNED) and computes(place, expression):
         wire: Value = yield computed(place, expression)
         return wire

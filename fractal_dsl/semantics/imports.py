@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import PurePosixPath
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.semantics.definitions import (
     Definition,
+    ExternRule,
     Imported,
     Names,
     Param,
@@ -34,6 +35,7 @@ __all__ = ["Loader", "NoFiles", "link", "of_kind"]
 MAX_IMPORTS = 256
 
 Statement = TypeVar("Statement", bound=tree.Node)
+Item: TypeAlias = Definition | Param | ExternRule
 
 
 class Loader(Protocol):
@@ -84,15 +86,15 @@ class Linker:
         """What the text of a file sees; `label` tells it from others, `at` imports it."""
         names = Names(program, label)
         names.update(self.prelude)
-        own: dict[str, Definition | Param] = {**definitions(names), **params(names)}
+        own: dict[str, Item] = {**definitions(names), **params(names), **externs(names)}
         self.ring.append((program.source, at))
         seen = {name: span_of(one) for name, one in own.items()}
         for statement in program.statements:
             if isinstance(statement, tree.Import | tree.FromImport):
                 self.bring(names, statement, seen)
         self.ring.pop()
-        names.params.update({n: one for n, one in own.items() if isinstance(one, Param)})
-        names.update({n: one for n, one in own.items() if isinstance(one, Definition)})
+        for name, item in own.items():
+            add(names, name, item)
         names.defaults = {one.name: one for one in of_kind(program, tree.ImplicitDeclaration)}
         groups = recursion_groups(names)
         names.update({one.name: recurring(one, groups) for one in names.own})
@@ -142,10 +144,10 @@ class Linker:
                 self.faults.append(not_in_file(found.source, name, span, known))
             names.imported.append(Imported(name, span))
 
-    def exported(self, names: Names) -> dict[str, Definition | Param]:
+    def exported(self, names: Names) -> dict[str, Item]:
         """What a file gives to those who import it: what it defines, and imports by name."""
         rules = {n: one for n, one in names.items() if one.home.source is not prelude().source}
-        everything: dict[str, Definition | Param] = {**rules, **names.params}
+        everything: dict[str, Item] = {**rules, **names.params, **names.externs}
         return {n: one for n, one in everything.items() if "::" not in n}
 
     def imported(self, names: Names, origin: tree.Origin) -> Names | None:
@@ -192,19 +194,29 @@ def of_kind(program: tree.Program, kind: type[Statement]) -> tuple[Statement, ..
     return tuple(s for s in program.statements if isinstance(s, kind))
 
 
-def add(names: Names, name: str, item: Definition | Param) -> None:
-    if isinstance(item, Param):
-        names.params[name] = item
-    else:
-        names[name] = item
+def add(names: Names, name: str, item: Item) -> None:
+    """Puts an item where a file looks names up; an extern hides the prelude's rule."""
+    match item:
+        case Definition():
+            names[name] = item
+        case Param():
+            names.params[name] = item
+        case ExternRule():
+            names.externs[name] = item
+            names.pop(name, None)
 
 
-def span_of(item: Definition | Param) -> Span:
-    return item.declaration.name_span if isinstance(item, Param) else item.equations[0].head
+def span_of(item: Item) -> Span:
+    return item.equations[0].head if isinstance(item, Definition) else item.declaration.name_span
 
 
 def params(home: Names) -> dict[str, Param]:
     return {one.name: Param(one, home) for one in of_kind(home.syntax, tree.ParamDeclaration)}
+
+
+def externs(home: Names) -> dict[str, ExternRule]:
+    found = of_kind(home.syntax, tree.ExternDeclaration)
+    return {one.name: ExternRule(one, home) for one in found}
 
 
 def set_params(found: Names, origin: tree.Origin, giver: Names) -> Iterator[Diagnostic]:

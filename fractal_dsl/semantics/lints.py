@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic, Help, Label, Severity
-from fractal_dsl.semantics.definitions import AnyName, Resolved, callees, free_names
+from fractal_dsl.semantics.definitions import AnyName, Resolved, callees, free_names, names_read
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
@@ -58,12 +58,15 @@ def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
     roots += [a.value for directive in resolved.directives for a in directive.arguments]
     for net in resolved.nets:
         roots += [p.default for p in net.parameters if p.default is not None]
-    waiting = [resolved.names[n] for n in free_names(roots) if n in resolved.names]
+    read = set(free_names(roots))
+    waiting = [resolved.names[n] for n in read if n in resolved.names]
     while waiting:
         definition = waiting.pop()
         if definition not in used:
             used.add(definition)
             waiting.extend(callees(definition))
+            if definition.home is resolved.names:
+                read.update(*map(names_read, definition.equations))
     for definition in resolved.names.own:
         if definition not in used:
             yield warning(
@@ -73,6 +76,10 @@ def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
                 "no net reaches it",
                 "delete it, or use it",
             )
+    for name, extern in resolved.names.externs.items():
+        if extern.home is resolved.names and name not in read:
+            message = f"`{name}` is never used"
+            yield warning("W0102", message, extern.declaration, "no net reaches it", "delete it")
 
 
 def settings(statement: tree.Statement) -> tuple[tree.Argument, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections import Counter
 from typing import assert_never
 
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINATORS", "LEARNED", "called_name", "segments", "written_name"]
+__all__ = ["COMBINATORS", "LEARNED", "called_name", "called_part", "segments", "written_name"]
 
 # Calls whose arguments are networks that belong to the equation itself.
 COMBINATORS = frozenset(
@@ -65,6 +67,17 @@ def called_name(expression: tree.Expression) -> str | None:
     return written_name(function) if isinstance(function, tree.Name | tree.Qualified) else None
 
 
+def called_part(expression: tree.Expression) -> str | None:
+    """The word for what is called: `f` of `b::f(3)`, `gelu` of `extern "torch.nn.GELU"`."""
+    function = expression.function if isinstance(expression, tree.Call) else expression
+    if isinstance(function, tree.Extern):
+        last = function.path.rpartition(".")[2]
+        word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last).lower()
+        return f"{word}_" if keyword.iskeyword(word) else word
+    name = called_name(expression)
+    return None if name is None else name.rpartition("::")[2]
+
+
 def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], dict[int, str]]:
     """Parts called as they are written, in data-flow order, and tagged ones by identity."""
     found: list[tuple[tree.Expression, str]] = []
@@ -74,13 +87,13 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
         expression = waiting.pop()
         if isinstance(expression, tree.Tag):
             inner = expression.operand
-            name = called_name(inner)
+            name = called_part(inner)
             direct = name is not None and name not in COMBINATORS
             tags[id(inner if direct else expression)] = expression.name
             continue
-        name = called_name(expression)
+        name = called_part(expression)
         if name is not None and name not in COMBINATORS and name != "id":
-            found.append((expression, name.rpartition("::")[2]))
+            found.append((expression, name))
             continue
         waiting.extend(reversed(_network_children(expression)))
     return found, tags

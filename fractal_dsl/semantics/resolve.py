@@ -13,6 +13,7 @@ from fractal_dsl.semantics.checks import (
     unsupported,
 )
 from fractal_dsl.semantics.definitions import Names, Resolved, implicit_names
+from fractal_dsl.semantics.extern_checks import foreign_modules
 from fractal_dsl.semantics.imports import Loader, NoFiles, link, of_kind
 from fractal_dsl.semantics.lints import lints
 from fractal_dsl.semantics.shipped import prelude
@@ -56,6 +57,7 @@ def read(resolved: Resolved) -> tuple[Names, ...]:
 
 def mistakes(resolved: Resolved, home: Names) -> Iterator[Diagnostic]:
     yield from duplicates(home.syntax)
+    yield from foreign_modules(home)
     yield from unknown_names(resolved, home)
     yield from unreachable_equations(home)
     yield from termination(home)

@@ -7,6 +7,12 @@ from collections.abc import Collection, Sequence
 
 from fractal_dsl.emit.torch.check import check_code
 from fractal_dsl.emit.torch.classes import Classes
+from fractal_dsl.emit.torch.externs import (
+    check_names,
+    extern_paths,
+    head_lines,
+    import_lines,
+)
 from fractal_dsl.emit.torch.flat import flat_view
 from fractal_dsl.emit.torch.instances import Tapes
 from fractal_dsl.emit.torch.lines import Line, laid_out
@@ -39,6 +45,7 @@ def emit_module(
     sampled (`passes.column_table`). Instances of the graphs `recomputed` (`modules` style only)
     keep nothing for the backward pass. What is returned has passed `check_code`.
     """
+    externs = extern_paths(program)
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
     picks = Picks(program, columns if sampled else None)
@@ -48,7 +55,7 @@ def emit_module(
     else:
         views = class_views(Classes(Tapes(program, table_), picks), recomputed)
     view = {
-        "header": header(spec_name, spec_sha256, imported, version),
+        "header": header(spec_name, spec_sha256, imported, version, externs),
         "doc": module_doc(program),
         "name": views[-1].name,
         "plan": plan_view(program, picks, views) if sampled else None,
@@ -56,18 +63,24 @@ def emit_module(
         "recompute": True if recomputed else None,
         "parts": parts(views),
         "classes": views,
-        **imports(views, program.sampling if sampled else None, has_joins, bool(recomputed)),
+        **imports(
+            views, program.sampling if sampled else None, has_joins, bool(recomputed), externs
+        ),
     }
     text = render("module.py.j2", view)
-    check_code(text)
+    check_code(text, externs)
+    check_names(program, text, externs)
     return text
 
 
-def header(spec_name: str, spec_sha256: str, imported: int, version: str) -> list[Safe]:
+def header(
+    spec_name: str, spec_sha256: str, imported: int, version: str, externs: Sequence[str]
+) -> list[Safe]:
     files = f" and {imported} file{'s' * (imported > 1)} that it imports" if imported else ""
     lines = [
         f"Made by fractalc {version} from {spec_name}{files}; do not edit.",
         f"sha256 {spec_sha256}",
+        *head_lines(externs),
     ]
     return [Safe(f"# {comment(line)}") for line in lines]
 
@@ -112,7 +125,11 @@ def plan_view(program: Program, picks: Picks, views: Sequence[ClassView]) -> Pla
 
 
 def imports(
-    views: Sequence[ClassView], sampling: Sampling | None, has_joins: bool, again: bool
+    views: Sequence[ClassView],
+    sampling: Sampling | None,
+    has_joins: bool,
+    again: bool,
+    externs: Sequence[str],
 ) -> dict[str, list[Safe]]:
     """The import lines that the code needs."""
     text = "\n".join(line for v in views for line in code_of(v))
@@ -139,7 +156,7 @@ def imports(
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
     used: list[Safe] = [fill("import torch")] if has_joins or again or "torch." in text else []
-    used.append(fill("from torch import Tensor, nn"))
+    used = [*used, *import_lines(externs), fill("from torch import Tensor, nn")]
     if again:
         used.append(fill("from torch.utils.checkpoint import checkpoint"))
     return {"standard": standard, "imports": used}

@@ -16,7 +16,7 @@ from fractal_dsl.ir.shapes import KINDS, Shape
 __all__ = ["ENTRIES", "Entry", "Fact", "Number", "call_of", "facts", "is_formula", "plain_pair"]
 
 Number: TypeAlias = "int | float | tuple[int, ...]"
-Fact: TypeAlias = "str | bool | int | None"
+Fact: TypeAlias = "str | bool | int | tuple[tuple[str, str], ...] | None"
 Inputs: TypeAlias = Sequence[Shape]
 
 
@@ -183,6 +183,7 @@ CHANNELS_LAST: Mapping[str, LiteralString] = {"image": "{}({}.movedim(1, 3)).mov
 
 
 ENTRIES: dict[str, Entry] = {
+    "extern": Entry(facts=kept("path", "arguments")),
     "conv2d": Entry(conv2d, conv2d_facts, {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}),
     "batch_norm": Entry(
         batch_norm, kept("affine"), {"eps": 1e-5, "momentum": 0.1}, call=CHANNELS_FIRST

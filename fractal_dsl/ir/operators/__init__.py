@@ -1,6 +1,7 @@
 """The table of operators: open, one entry each."""
 
 from fractal_dsl.ir.operators.elementwise import ELEMENTWISE
+from fractal_dsl.ir.operators.extern import EXTERN
 from fractal_dsl.ir.operators.layers import LAYERS
 from fractal_dsl.ir.operators.normalisation import NORMALISATION
 from fractal_dsl.ir.operators.pooling import POOLING
@@ -16,7 +17,7 @@ from fractal_dsl.ir.operators.values import VALUES
 __all__ = ["OPERATORS", "Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "spec_of"]
 
 OPERATORS: dict[str, OperatorSpec] = {
-    spec.name: spec for spec in (*LAYERS, *NORMALISATION, *POOLING, *ELEMENTWISE, *VALUES)
+    spec.name: spec for spec in (*LAYERS, *NORMALISATION, *POOLING, *ELEMENTWISE, *VALUES, *EXTERN)
 }
 
 

@@ -82,6 +82,7 @@ class OperatorSpec:
     convolutions and dense layers; normalisation, activations and pooling count none, as is
     usual); `depth` convolution layers it adds to a path (projections add none); `weighted`
     the same with dense layers. `many` operators take two inputs or more, `takes_none` no input.
+    Of an `opaque` one nobody knows what tensors it holds, how much it works or how far it looks.
     """
 
     name: str
@@ -96,4 +97,5 @@ class OperatorSpec:
     window: Callable[[Any, Sequence[Shape]], Window | None] = no_window
     many: bool = False
     takes_none: bool = False
+    opaque: bool = False
     callable_by_name: bool = True
