@@ -79,6 +79,6 @@ def field(found: ReceptiveField | None) -> dict[str, Any] | None:
     return {
         "height": found.height,
         "width": found.width,
-        "jump": list(found.jump),
+        "jump": [int(one) if one == int(one) else float(one) for one in found.jump],
         "whole": found.is_whole,
     }

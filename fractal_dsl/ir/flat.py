@@ -54,6 +54,7 @@ class FlatNode:
     """An instance: an input (`attributes` None, no operands), an operator, or a join.
 
     `key` is the state-dict prefix of its weights, such as `block.0.f_1.conv.conv2d`.
+    `weight` is the key of the node whose weight it uses in place of its own, if it does.
     `calls` is the chain of labels it was reached by, outermost first. `join` is its flat
     join number (data-flow order, from 0), None for what is no join.
     """
@@ -67,6 +68,7 @@ class FlatNode:
     join: int | None = None
     operands: tuple[FlatOperand, ...] = ()
     span: Span | None = None
+    weight: str = ""
 
     @property
     def is_input(self) -> bool:

@@ -149,11 +149,13 @@ class _Flattener:
     def apply(self, node: Apply, frame: _Frame) -> int:
         inputs = tuple(frame.value(ref) for ref in node.inputs)
         key = frame.prefix + str(segment_of(node, frame.turns))
+        tied = "" if node.weight is None else self.nodes[frame.values[node.weight][0]].key
         return self.add(
             FlatNode(
-                node.attributes, inputs, node.shape, key, frame.labels, node.tag, span=node.span
+                node.attributes, inputs, node.shape, key, frame.labels, node.tag,
+                weight=tied, span=node.span,
             )
-        )
+        )  # fmt: skip
 
     def join(self, node: Join, frame: _Frame) -> int:
         operands = self.resolved(node.operands, node.branches, frame, sampled=node.sampled)

@@ -97,13 +97,17 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """An operator at work. `segment` names it in state-dict keys and in generated code."""
+    """An operator at work. `segment` names it in state-dict keys and in generated code.
+
+    `weight` is the node of this graph whose weight it uses in place of one of its own.
+    """
 
     attributes: Attributes
     inputs: tuple[Ref, ...]
     shape: Shape
     segment: Segment
     tag: str | None = None
+    weight: int | None = None
     span: Span | None = field(default=None, compare=False)
 
     @property

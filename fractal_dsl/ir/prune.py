@@ -17,7 +17,10 @@ def live(
     needed = {operand.source.node for operand in outputs}
     for at in range(len(nodes) - 1, -1, -1):
         if at in needed:
-            needed.update(ref.node for ref in nodes[at].inputs)
+            node = nodes[at]
+            needed.update(ref.node for ref in node.inputs)
+            if isinstance(node, Apply) and node.weight is not None:
+                needed.add(node.weight)
     kept = tuple(sorted(needed))
     if len(kept) == len(nodes):
         return tuple(nodes), tuple(outputs), kept
@@ -36,7 +39,10 @@ def live(
         match node:
             case Input():
                 return node
-            case Apply() | Call():
+            case Apply():
+                tied = None if node.weight is None else number[node.weight]
+                return replace(node, inputs=tuple(map(ref, node.inputs)), weight=tied)
+            case Call():
                 return replace(node, inputs=tuple(map(ref, node.inputs)))
             case Join():
                 return replace(node, operands=tuple(map(operand, node.operands)))

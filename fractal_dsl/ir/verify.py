@@ -86,6 +86,8 @@ def _shapes(program: Program, at: int, graph: Graph) -> Problems:
         incoming = tuple(graph.shape_of(ref) for ref in node.inputs)
         for problem in _node_shapes(program, node, incoming):
             yield f"node {position}: {problem}"
+        if isinstance(node, Apply):
+            yield from _tie(graph, position, node)
 
 
 def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> Problems:
@@ -124,6 +126,25 @@ def _apply_shape(node: Apply, incoming: tuple[Shape, ...]) -> Problems:
         return
     if inferred != node.shape:
         yield f"`{name}` gives {inferred}, not {node.shape}"
+
+
+def _tie(graph: Graph, position: int, node: Apply) -> Problems:
+    """What an operator takes another's weight from."""
+    if node.weight is None:
+        return
+    other = graph.nodes[node.weight] if 0 <= node.weight < position else None
+    if not isinstance(other, Apply):
+        yield f"node {position}: uses the weight of node {node.weight}, which is no operator"
+        return
+    mine, theirs = (_weight(graph, one) for one in (node, other))
+    if mine is None or mine != theirs:
+        yield f"node {position}: uses a weight of {theirs}, and needs {mine}"
+
+
+def _weight(graph: Graph, node: Apply) -> tuple[int, ...] | None:
+    incoming = [graph.shape_of(ref) for ref in node.inputs]
+    tensors = OPERATORS[node.attributes.operator].parameters(node.attributes, incoming)
+    return next((one.shape for one in tensors if one.name == "weight"), None)
 
 
 def _call_shapes(node: Call, callee: Graph, incoming: tuple[Shape, ...]) -> Problems:

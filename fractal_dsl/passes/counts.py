@@ -23,7 +23,6 @@ from fractal_dsl.ir.operators.elementwise import (
 )
 from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.layers import BatchNorm
-from fractal_dsl.ir.operators.pooling import Flatten
 from fractal_dsl.passes.fold import instances
 
 __all__ = [
@@ -107,11 +106,12 @@ def activation_bytes(program: Program) -> int:
 
     The output of every operator and every join counts, as in a training step that keeps
     them all for the backward pass, except for
-    - `flatten`, which is a view of its input;
+    - views of an input: `flatten`, `tokens`, `image`, `transpose`, `take`;
     - an activation function that may run in place (relu, relu6, leaky_relu with a slope of
       at least 0, elu, selu, sigmoid, tanh) on the output of a `batch_norm` of the same
       graph that nothing else reads.
-    The network's input does not count.
+    Attention keeps its queries, keys, values and what the heads give besides its output, and
+    no weights, which fused attention computes again. The network's input does not count.
     """
     total = 0
     for graph, number in _used(program):
@@ -129,7 +129,8 @@ def node_parameters(graph: Graph, node: Apply) -> int:
     """Learned numbers that one instance of an operator holds."""
     incoming = [graph.shape_of(ref) for ref in node.inputs]
     tensors = spec_of(node.attributes).parameters(node.attributes, incoming)
-    return sum(prod(tensor.shape) for tensor in tensors)
+    own = (one for one in tensors if node.weight is None or one.name != "weight")
+    return sum(prod(tensor.shape) for tensor in own)
 
 
 def _node_buffers(graph: Graph, node: Apply) -> int:
@@ -165,11 +166,14 @@ def kept_elements(graph: Graph) -> Iterator[int]:
         free = isinstance(node, Apply) and _costs_nothing(graph, node, readers)
         if isinstance(node, Apply | Join) and not free:
             yield node.shape.elements
+        if isinstance(node, Apply):
+            incoming = [graph.shape_of(ref) for ref in node.inputs]
+            yield spec_of(node.attributes).inner(node.attributes, incoming)
 
 
 def _costs_nothing(graph: Graph, node: Apply, readers: Counter[int]) -> bool:
     attributes = node.attributes
-    if isinstance(attributes, Flatten):
+    if spec_of(attributes).is_view:
         return True
     if not isinstance(attributes, IN_PLACE):
         return False

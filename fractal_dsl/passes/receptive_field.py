@@ -7,24 +7,30 @@ along one axis a stretch of path is a pair (a, b): it turns (field, jump) = (r, 
 the largest over its paths, which exceed each other in a or in b: of parallel paths all pairs
 are kept that no other exceeds in both (one pair, unless a net joins different strides).
 
-A path through a global pool or `flatten` sees the whole input, however wide its windows.
-Padding is not taken off: as usual, fields can be larger than the input.
+A path through a global pool, `flatten`, `attention` or `transpose` sees the whole input, however
+wide its windows. An `upsample` or a transposed convolution has a stride of 1/f: b is a fraction,
+and a field is rounded up at the end. Padding is not taken off: as usual, fields can be larger than
+the input.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple, TypeAlias
 
 from fractal_dsl.ir.graph import Apply, Graph, Program
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.operators.pooling import Flatten, GlobalAvgPool, GlobalMaxPool
+from fractal_dsl.ir.operators.sequences import Attention, Transpose
+from fractal_dsl.ir.operators.spec import Stride
 from fractal_dsl.passes import counts
 from fractal_dsl.passes.fold import Algebra, PathFold
 
 __all__ = ["ReceptiveField", "receptive_field"]
 
-Pair: TypeAlias = tuple[int, int]
+Pair: TypeAlias = tuple[Stride, Stride]
+WHOLES = (GlobalAvgPool, GlobalMaxPool, Flatten, Attention, Transpose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class ReceptiveField:
 
     height: int
     width: int
-    jump: tuple[int, int]
+    jump: tuple[Stride, Stride]
     is_whole: bool
 
 
@@ -51,7 +57,7 @@ def receptive_field(program: Program) -> ReceptiveField | None:
     view = PathFold(program, VIEWS).through()
     if view is None:
         return None
-    sizes = [1 + max(wide for wide, _ in axis) for axis in view.axes]
+    sizes = [1 + ceil(max(wide for wide, _ in axis)) for axis in view.axes]
     if view.is_whole:
         sizes = [max(size, edge) for size, edge in zip(sizes, program.input.spatial, strict=True)]
     jumps = [max(jump for _, jump in axis) for axis in view.axes]
@@ -107,8 +113,8 @@ def _power(view: _View, times: int) -> _View:
 def _operator(graph: Graph, node: Apply) -> _View | None:
     attributes = node.attributes
     incoming = [graph.shape_of(ref) for ref in node.inputs]
-    if isinstance(attributes, GlobalAvgPool | GlobalMaxPool | Flatten):
-        return WHOLE if incoming[0].kind == "image" else None
+    if isinstance(attributes, WHOLES):
+        return None if incoming[0].kind == "vector" else WHOLE
     window = spec_of(attributes).window(attributes, incoming)
     if window is None:
         return None

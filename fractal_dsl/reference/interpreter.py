@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.instance import Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
 
 __all__ = ["Interpretation", "Observer", "interpret"]
@@ -62,7 +63,7 @@ def interpret(
             values[at] = _mean(read)
         else:
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
-            here = Instance(node.key, shapes, tensors, training, buffers)
+            here = Instance(node.key, shapes, tensors, training, buffers, node.weight)
             values[at] = OPERATIONS[node.attributes.operator](node.attributes, read, here)
         if observe is not None:
             observe(node, read, values[at])

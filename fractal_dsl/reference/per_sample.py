@@ -10,8 +10,9 @@ from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators.layers import BatchNorm
+from fractal_dsl.reference.instance import Instance
 from fractal_dsl.reference.interpreter import Interpretation
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
 
 __all__ = ["interpret_samples"]
@@ -55,7 +56,7 @@ def interpret_samples(
                 attributes = replace(attributes, momentum=weight)
                 trains = read[0][:, 0].numel() > 1
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
-            here = Instance(node.key, shapes, tensors, trains, buffers)
+            here = Instance(node.key, shapes, tensors, trains, buffers, node.weight)
             result = OPERATIONS[attributes.operator](attributes, read, here)
         whole = result.new_zeros(len(plans), *result.shape[1:])
         values[at] = whole.index_put((torch.tensor(rows),), result)

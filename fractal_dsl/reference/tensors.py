@@ -40,7 +40,8 @@ def _tensors(flat: FlatProgram, *, buffers: bool) -> Shapes:
             continue
         incoming = [flat.nodes[source].shape for source in node.inputs]
         held = (spec.buffers if buffers else spec.parameters)(node.attributes, incoming)
-        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in held})
+        own = (one for one in held if not (node.weight and one.name == "weight"))
+        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in own})
     return shapes
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fractal_dsl.ir.graph import Call, Graph, Input, Segment
-from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
 from fractal_dsl.semantics.arithmetic import fail
@@ -31,6 +31,7 @@ from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name, call
 from fractal_dsl.semantics.pieces import parameter
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands, alone, entry_key, leaves
+from fractal_dsl.semantics.ties import tied_weight, without_tie
 from fractal_dsl.semantics.values import (
     Closure,
     Network,
@@ -174,10 +175,8 @@ def named_as(
             combined: Flow = yield COMBINED[word](site, expression, arrival)
             return combined
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
-            tensor = site.builder.tensor(arrival, expression.span, word)
-            attributes = yield bind_attributes(site.place(tensor), word, expression)
-            name = segment_name(site, expression, word)
-            return Flow.of(site.builder.apply(attributes, [tensor], name, expression.span, tag))
+            operator: Flow = yield operator_at_work(site, expression, word, arrival, tag)
+            return operator
     value: Value = yield evaluate(site.place(arrival), expression)
     if arrival is None:
         return flow_of(site.builder, value, expression.span)
@@ -187,6 +186,20 @@ def named_as(
         site, value, arrival, segment_name(site, expression, word or "part"), expression.span, tag
     )
     return flow
+
+
+def operator_at_work(
+    site: Site, expression: tree.Expression, word: str, arrival: Arrival, tag: str | None
+) -> Steps[Flow]:
+    builder, span = site.builder, expression.span
+    tensor = builder.tensor(arrival, span, word)
+    rest, reference = without_tie(expression)
+    attributes: Attributes = yield bind_attributes(site.place(tensor), word, rest)
+    weight = None
+    if reference is not None:
+        weight = tied_weight(builder, attributes, tensor, reference)
+    name = segment_name(site, expression, word)
+    return Flow.of(builder.apply(attributes, [tensor], name, span, tag, weight=weight))
 
 
 def segment_name(site: Site, expression: tree.Expression, word: str) -> str:

@@ -47,7 +47,8 @@ class GraphBuilder:
     """Collects the nodes of one graph in data-flow order.
 
     `names` gives the state-dict segment of each part of the equation; `indices` are the
-    turns of the comprehensions, repeats and `each` that the builder is in.
+    turns of the comprehensions, repeats and `each` that the builder is in; `named` are the
+    operators with an `@name`.
     """
 
     world: World
@@ -57,6 +58,7 @@ class GraphBuilder:
     turns: int = 1
     tagged: dict[Segment, Span] = field(default_factory=dict)
     dropping: Dropping = Dropping()
+    named: dict[str, int] = field(default_factory=dict)
     number: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -180,6 +182,9 @@ class GraphBuilder:
                 )
             )
 
+    def shape_of(self, ref: Ref) -> Shape:
+        return self.nodes[ref.node].shapes[ref.port]
+
     def add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1
@@ -192,6 +197,7 @@ class GraphBuilder:
         span: Span,
         tag: str | None = None,
         sign: Span | None = None,
+        weight: int | None = None,
     ) -> Strand:
         """One operator at work; its refusal becomes a diagnostic at `span`, or at its `sign`."""
         try:
@@ -202,12 +208,13 @@ class GraphBuilder:
             raise self.refused(refusal, strands, span) from None
         if tag is not None:
             self.claim(self.segment(name), span)
+            self.named[tag] = len(self.nodes)
         learned = [at for at, strand in enumerate(strands) if strand.learned]
         is_learned = len(learned) == len(strands)
         if isinstance(attributes, Concat) and learned and not is_learned:
             attributes = replace(attributes, learned=tuple(learned))
         inputs = tuple(strand.ref for strand in strands)
-        at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, span))
+        at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, weight, span))
         return Strand(Ref(at), shape, span, learned=is_learned)
 
     def refused(

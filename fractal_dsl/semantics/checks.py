@@ -33,7 +33,6 @@ __all__ = [
 
 LATER: dict[type[tree.Node], str] = {
     tree.Shared: "`shared`",
-    tree.Reference: "`@name` as a value",
 }
 
 

@@ -11,7 +11,7 @@ __all__ = ["set_at"]
 
 # Parts looked through: a path may be longer than anyone reads.
 MAX_STEPS = 2_000
-SETS_CHANNELS = frozenset({"conv2d", "linear", "concat"})
+SETS_CHANNELS = frozenset({"concat", "conv2d", "conv_transpose2d", "embedding", "linear"})
 
 
 def set_at(graphs: Sequence[Graph], nodes: Sequence[Node], ref: Ref, channels: bool) -> Span | None:

@@ -22,7 +22,8 @@ from fractal_dsl.ir.operators.pooling import (
     MaxPool,
 )
 from fractal_dsl.ir.shapes import Shape, image, sequence, tokens, vector
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.instance import Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.tensors import random_tensors
 
 IMAGE = image(4, 5, 6)

@@ -29,7 +29,10 @@ SIGNS = {
 
 KINDS = {
     "conv2d": Kind.CONV,
+    "conv_transpose2d": Kind.CONV,
     "linear": Kind.DENSE,
+    "embedding": Kind.DENSE,
+    "attention": Kind.DENSE,
     "max_pool": Kind.POOL,
     "avg_pool": Kind.POOL,
     "global_avg_pool": Kind.POOL,

@@ -16,7 +16,7 @@ from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
 from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
 from fractal_dsl.ir.operators import Attributes
 
-__all__ = ["Calls", "called", "formula_on_samples", "on_samples"]
+__all__ = ["Calls", "called", "formula_on_samples", "on_samples", "tied"]
 
 ONE = ident("t")
 
@@ -64,6 +64,8 @@ class Calls:
         return called(template, own, value, self.per_sample)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
+        if part.weight is not None:
+            return tied(module(self.modules, part.weight), inputs[0], self.per_sample)
         node = operator_of(part.members[0])
         facts = facts_of(part.members[0])
         numbers = {role: literal(one) for role, one in numbers_of(part.members[0]).items()}
@@ -167,6 +169,12 @@ def called(template: LiteralString, own: Safe, value: Sequence[Safe], per_sample
         return fill(template, own, *value)
     plain = template == "{}({})"
     return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), *value)
+
+
+def tied(home: Safe, value: Safe, per_sample: bool) -> Code:
+    """A dense layer that uses the weight of another module."""
+    template: LiteralString = "nn.functional.linear({1}, {0}.weight)"
+    return called(template, home, [value], per_sample)
 
 
 def on_samples(function: Safe, *values: Safe) -> Code:

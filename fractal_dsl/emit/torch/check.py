@@ -41,7 +41,7 @@ DUNDERS: Final = frozenset(
 TORCH: Final = frozenset(
     """
     torch.is_grad_enabled
-    torch.Generator torch.Generator().manual_seed torch.add torch.autograd torch.cat
+    torch.Generator torch.Generator().manual_seed torch.add torch.arange torch.autograd torch.cat
     torch.channels_last torch.div torch.double torch.float32 torch.full torch.maximum torch.minimum
     torch.mul torch.promote_types torch.rand torch.stack torch.sub torch.tensor torch.zeros
     torch.zeros_like
@@ -50,10 +50,10 @@ TORCH: Final = frozenset(
 
 LAYERS: Final = frozenset(
     """
-    AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
-    Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish Identity LayerNorm
-    LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter ReLU ReLU6 SELU SiLU Sigmoid Softmax
-    Softplus SyncBatchNorm Tanh functional init
+    AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d ChannelShuffle Conv2d
+    ConvTranspose2d Dropout Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish
+    Identity LayerNorm LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter PReLU ReLU ReLU6
+    SELU SiLU Sigmoid Softmax Softplus SyncBatchNorm Tanh Upsample ZeroPad2d functional init
     """.split()
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from fractal_dsl.emit.torch.calls import called, formula_on_samples
+from fractal_dsl.emit.torch.calls import called, formula_on_samples, tied
 from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
@@ -96,7 +96,9 @@ class _FlatWriter:
     # Modules -----------------------------------------------------------------------
 
     def is_module(self, node: FlatNode) -> bool:
-        return node.attributes is not None and not is_formula(node.attributes, self.shapes(node))
+        if node.attributes is None or node.weight:
+            return False
+        return not is_formula(node.attributes, self.shapes(node))
 
     def shapes(self, node: FlatNode) -> list[Shape]:
         return [self.nodes[source].shape for source in node.inputs]
@@ -250,6 +252,8 @@ class _FlatWriter:
             assert node.join is not None
             return fill("self.join_{}(ys_{})", literal(node.join), literal(node.join))
         shapes = self.shapes(node)
+        if node.weight:
+            return tied(placed_at(node.weight), values[0], self.per_sample)
         if not self.is_module(node):
             entry = ENTRIES[node.attributes.operator]
             numbers = {

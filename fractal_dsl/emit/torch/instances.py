@@ -95,7 +95,7 @@ class Tapes:
             case Formula():
                 attributes = operator_of(part.members[0]).attributes
                 facts = tuple(facts_of(part.members[0]).items())
-                return ("formula", attributes, facts, len(part.inputs))
+                return ("formula", attributes, facts, len(part.inputs), part.weight)
             case Invoke() | Open():
                 node = part.members[0].node
                 assert isinstance(node, Call)

@@ -89,7 +89,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
-PARTS = ("Learned", "biased")
+PARTS = ("Attention", "Learned", "Timing", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives, where not said otherwise"
 
 
@@ -155,7 +155,8 @@ def imports(
     typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * again)})
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
-    used: list[Safe] = [fill("import torch")] if has_joins or again or "torch." in text else []
+    asks = has_joins or again or re.search(r"\btorch\.|\b(Learned|Timing)\(", text)
+    used: list[Safe] = [fill("import torch")] if asks else []
     used = [*used, *import_lines(externs), fill("from torch import Tensor, nn")]
     if again:
         used.append(fill("from torch.utils.checkpoint import checkpoint"))

@@ -104,7 +104,12 @@ class _Recorder:
         member = self.member(frame, node)
         inputs = tuple(read(frame, ref) for ref in node.inputs)
         (result,) = self.fresh(1)
-        if is_formula(node.attributes, member.shapes):
+        if node.weight is not None:
+            source = self.program.graphs[frame.graph].nodes[node.weight]
+            assert isinstance(source, Apply)
+            home = path_of(source, frame.indices)
+            frame.operations.append(Formula((member,), inputs, result, home))
+        elif is_formula(node.attributes, member.shapes):
             frame.operations.append(Formula((member,), inputs, result))
         else:
             path = path_of(node, frame.indices)

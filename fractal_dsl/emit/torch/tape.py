@@ -86,11 +86,12 @@ class Layer:
 
 @dataclass(slots=True)
 class Formula:
-    """An operator that is an expression: `x = x + h`."""
+    """An operator that is an expression: `x = x + h`; `weight` hangs at the module it is of."""
 
     members: tuple[Member, ...]
     inputs: tuple[int, ...]
     result: int
+    weight: Path | None = None
 
 
 @dataclass(slots=True)

@@ -115,6 +115,9 @@ def written(
         view["sign"] = SIGNS[cast(str, facts["sign"])]
     if isinstance(attributes, Extern):
         view["path"], view["arguments"] = dotted(attributes.path), given_to(attributes)
+    if "views" in facts:
+        views = cast("tuple[str, ...]", facts["views"])
+        inputs = [Code(f"{one}{view}") for one, view in zip(inputs, views, strict=True)]
     macro = getattr(fragments(), attributes.operator)
     values = SimpleNamespace(**view)
     return Code(macro(values, list(inputs)) if inputs else macro(values))
