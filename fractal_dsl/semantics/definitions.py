@@ -93,7 +93,8 @@ class Names(dict[str, Definition]):
 
     A file that is imported with other settings is seen anew: it has `Names`, rules and params
     of its own. `params` and `externs` are seen likewise; `defaults` are the file's own
-    `implicit` lines. `label` is empty for the file that is compiled and tells all others apart.
+    `implicit` lines, `files` those that it imports. `label` is empty for the file that is
+    compiled, and tells all others apart.
     """
 
     def __init__(self, syntax: tree.Program, label: str = "") -> None:
@@ -104,6 +105,7 @@ class Names(dict[str, Definition]):
         self.externs: dict[str, ExternRule] = {}
         self.defaults: dict[str, tree.ImplicitDeclaration] = {}
         self.imported: list[Imported] = []
+        self.files: list[Names] = []
 
     @property
     def source(self) -> Source:
@@ -179,9 +181,18 @@ class Resolved:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The files that were read, this one first; not those that travel with the compiler."""
-        found = dict.fromkeys(home.source for home in reversed(self.homes))
-        return tuple(source for source in found if not source.is_shipped)
+        """The files that were read, this one first, each where the text meets it first.
+
+        Those that travel with the compiler are not among them.
+        """
+        found: dict[Source, None] = {}
+        waiting = [self.names]
+        while waiting:
+            home = waiting.pop()
+            if not home.source.is_shipped:
+                found.setdefault(home.source)
+            waiting.extend(reversed(home.files))
+        return tuple(found)
 
 
 def is_builtin(name: str) -> bool:

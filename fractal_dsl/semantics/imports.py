@@ -112,6 +112,7 @@ class Linker:
             return
         if found is None:
             return
+        names.files.append(found)
         if isinstance(statement, tree.Import):
             self.qualify(names, statement, found, seen)
         else:

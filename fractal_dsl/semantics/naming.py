@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections import Counter
 from typing import assert_never
@@ -72,8 +71,7 @@ def called_part(expression: tree.Expression) -> str | None:
     function = expression.function if isinstance(expression, tree.Call) else expression
     if isinstance(function, tree.Extern):
         last = function.path.rpartition(".")[2]
-        word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last).lower()
-        return f"{word}_" if keyword.iskeyword(word) else word
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last).lower()
     name = called_name(expression)
     return None if name is None else name.rpartition("::")[2]
 

@@ -235,6 +235,20 @@ def test_the_header_tells_every_file_and_no_place(project: Path, tmp_path: Path)
     assert whole not in compile_source(read_source(spec)).source
 
 
+def test_files_are_listed_in_the_order_in_which_they_are_met(tmp_path: Path) -> None:
+    """Depth first, each once; not in the order in which their rules are known."""
+    (tmp_path / "a.fdl").write_text('import "c.fdl" as c\nunit = c::unit\n')
+    (tmp_path / "b.fdl").write_text('import "a.fdl" as a\nunit = a::unit\n')
+    (tmp_path / "c.fdl").write_text(UNIT)
+    spec = tmp_path / "net.fdl"
+    spec.write_text(
+        'import "std" as std\nimport "a.fdl" as a\nfrom "b.fdl" import unit\n'
+        "net Net = a::unit >> unit >> std::basic(8)\n"
+    )
+    compiled = compile_source(read_source(spec))
+    assert [Path(one.name).name for one in compiled.imported] == ["a.fdl", "c.fdl", "b.fdl"]
+
+
 def test_a_file_that_imports_the_library_alone_has_its_own_digest(tmp_path: Path) -> None:
     text = 'from "std" import basic\nnet Net = basic(8)\n'
     digest = hashlib.sha256(text.encode()).hexdigest()

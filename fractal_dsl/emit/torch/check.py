@@ -147,8 +147,8 @@ class _Checker:
 
     def imported(self, node: ast.AST) -> str | None:
         if isinstance(node, ast.Import):
-            (one,) = node.names
-            fine = one.name in {"torch", *self.packages} and one.asname is None
+            known = {"torch", *self.packages}
+            fine = [(one.name in known, one.asname) for one in node.names] == [(True, None)]
         else:
             assert isinstance(node, ast.ImportFrom)
             known = IMPORTS.get(node.module or "", set())
