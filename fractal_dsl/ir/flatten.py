@@ -17,6 +17,7 @@ from fractal_dsl.ir.graph import (
     Program,
     Ref,
     Segment,
+    Share,
 )
 from fractal_dsl.ir.names import attribute_name
 
@@ -45,7 +46,7 @@ def node_count(program: Program) -> int:
 def _share(node: Node, made: list[int]) -> int:
     if isinstance(node, Call):
         return node.count * made[node.callee]
-    return 0 if isinstance(node, Input) else 1
+    return 0 if isinstance(node, Input | Share) else 1
 
 
 def flat_networkx(flat: FlatProgram) -> nx.MultiDiGraph[int]:
@@ -63,7 +64,7 @@ def flat_networkx(flat: FlatProgram) -> nx.MultiDiGraph[int]:
     return view
 
 
-def segment_of(node: Apply | Call, turns: tuple[int, ...] = ()) -> Segment:
+def segment_of(node: Apply | Call | Share, turns: tuple[int, ...] = ()) -> Segment:
     """The part of state-dict keys that `node` adds: its `@name`, else its segment, as an attribute.
 
     `turns` are the copies' indices of the inline calls around it; they stand first.
@@ -109,6 +110,7 @@ class _Flattener:
         self.nodes: list[FlatNode] = []
         self.calls: list[FlatCall] = []
         self.joins = 0
+        self.shares: list[str] = []
 
     def run(self) -> FlatProgram:
         net = self.program.net
@@ -138,6 +140,8 @@ class _Flattener:
                     frame.values.append((self.apply(node, frame),))
                 case Join():
                     frame.values.append((self.join(node, frame),))
+                case Share():
+                    frame.values.append((self.share(node, frame),))
                 case Call():
                     inputs = tuple(frame.value(ref) for ref in node.inputs)
                     stack.append(self.enter(frame, node, inputs, 0))
@@ -194,10 +198,21 @@ class _Flattener:
             self.calls.append(FlatCall(frame.graph.label, here, here, tuple(made), branches))
         return tuple(made)
 
+    def share(self, node: Share, frame: _Frame) -> int:
+        """A number below zero for the instance that calls will use, by its prefix of keys."""
+        self.shares.append(f"{frame.prefix}{segment_of(node, frame.turns)}.")
+        return ~(len(self.shares) - 1)
+
     def enter(self, frame: _Frame, node: Call, inputs: tuple[int, ...], copy: int) -> _Frame:
         callee = self.program.graphs[node.callee]
         scope, opened = self.scope(frame.scope, callee)
         segment = segment_of(node, frame.turns)
+        if node.network is not None:
+            prefix = self.shares[~frame.value(node.network)]
+            labels = (*frame.labels, callee.label)
+            return _Frame(
+                callee, inputs, scope, prefix=prefix, labels=labels, copy=copy, opened=opened
+            )
         if node.inline or node.count > 1:
             segment = Segment(segment.name, (*segment.indices, node.first + copy))
         labels = (*frame.labels, callee.label)

@@ -21,9 +21,10 @@ from fractal_dsl.ir.graph import (
     Program,
     Ref,
     Sampling,
+    Share,
 )
 from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
-from fractal_dsl.ir.shapes import KINDS, Shape
+from fractal_dsl.ir.shapes import KINDS, NETWORK, Shape
 
 __all__ = ["verify"]
 
@@ -60,7 +61,7 @@ def _order(program: Program, at: int, graph: Graph) -> Problems:
         where = f"node {position}"
         if isinstance(node, Input) and position >= inputs:
             yield f"{where}: an input stands after other nodes"
-        if isinstance(node, Call) and not 0 <= node.callee < at:
+        if isinstance(node, Call | Share) and not 0 <= node.callee < at:
             yield f"{where}: calls graph {node.callee}, which does not come before this one"
         for ref in node.inputs:
             if problem := _bad_ref(graph, ref, position):
@@ -92,6 +93,8 @@ def _shapes(program: Program, at: int, graph: Graph) -> Problems:
 
 def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> Problems:
     for shape in node.shapes:
+        if shape == NETWORK:
+            continue
         if len(shape.sizes) != len(KINDS.get(shape.kind, ())) or min(shape.sizes) < 1:
             yield f"{shape} is no shape"
     match node:
@@ -105,7 +108,7 @@ def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> P
             for shape in incoming:
                 if shape != node.shape:
                     yield f"a join of {node.shape} takes {shape}"
-        case Input():
+        case Input() | Share():
             pass
 
 
@@ -242,8 +245,13 @@ def _unused(program: Program, at: int, graph: Graph) -> Problems:
     live = {ref.node for ref in used}
     for position in reversed(range(len(graph.nodes))):
         if position in live:
-            used.update(graph.nodes[position].inputs)
-            live.update(ref.node for ref in graph.nodes[position].inputs)
+            node = graph.nodes[position]
+            used.update(node.inputs)
+            live.update(ref.node for ref in node.inputs)
+            if isinstance(node, Apply) and node.weight is not None:
+                live.add(node.weight)
+            if isinstance(node, Call) and node.network is not None:
+                live.add(node.network.node)
     for position, node in enumerate(graph.nodes):
         if position not in live:
             if at != program.entry or not isinstance(node, Input):
@@ -289,14 +297,16 @@ def _collide(one: _Path, other: _Path) -> bool:
     return True
 
 
-def is_sign(node: Apply | Call) -> bool:
+def is_sign(node: Apply | Call | Share) -> bool:
     """True of the operators behind signs such as `+`: they have no place in the state dict."""
     return isinstance(node, Apply) and not spec_of(node.attributes).callable_by_name
 
 
 def _paths(graph: Graph, known: list[list[_Path]]) -> Iterator[_Path]:
     for node in graph.nodes:
-        if not isinstance(node, Apply | Call) or is_sign(node):
+        if not isinstance(node, Apply | Call | Share) or is_sign(node):
+            continue
+        if isinstance(node, Call) and node.network is not None:
             continue
         name, numbers = segment_of(node)
         indices = tuple((number, number + 1) for number in numbers)
@@ -319,7 +329,7 @@ def _entry(program: Program) -> Problems:
         if getattr(getattr(node, "attributes", None), argument.attribute, None) != argument.value:
             yield f"argument `{argument.name}` is no attribute of node {argument.node} of the net"
     nodes = (node for graph in program.graphs for node in graph.nodes)
-    called = {node.callee for node in nodes if isinstance(node, Call)}
+    called = {node.callee for node in nodes if isinstance(node, Call | Share)}
     for at, graph in enumerate(program.graphs[:-1]):
         if at not in called:
             yield f"graph {at} `{graph.label}`: nothing calls it"

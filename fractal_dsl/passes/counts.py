@@ -23,7 +23,7 @@ from fractal_dsl.ir.operators.elementwise import (
 )
 from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.layers import BatchNorm
-from fractal_dsl.passes.fold import instances
+from fractal_dsl.passes.fold import holders, instances
 
 __all__ = [
     "activation_bytes",
@@ -56,12 +56,12 @@ def macs(program: Program) -> int:
 
 def parameters(program: Program, kind: str | None = None) -> int:
     """Learned numbers, all or those of one kind of operator (`conv2d`, `batch_norm`, ...)."""
-    return _sum(program, node_parameters, kind)
+    return _held(program, node_parameters, kind)
 
 
 def buffers(program: Program) -> int:
     """Numbers in buffers: running means, variances and counters of batch normalisation."""
-    return _sum(program, _node_buffers)
+    return _held(program, _node_buffers)
 
 
 def operators(program: Program) -> Counter[str]:
@@ -106,7 +106,7 @@ def activation_bytes(program: Program) -> int:
 
     The output of every operator and every join counts, as in a training step that keeps
     them all for the backward pass, except for
-    - views of an input: `flatten`, `tokens`, `image`, `transpose`, `take`;
+    - views of an input: `flatten`, `tokens`, `image`, `transpose`, `take`, parts of a `split`;
     - an activation function that may run in place (relu, relu6, leaky_relu with a slope of
       at least 0, elu, selu, sigmoid, tanh) on the output of a `batch_norm` of the same
       graph that nothing else reads.
@@ -147,6 +147,17 @@ def _used(program: Program) -> Iterator[tuple[Graph, int]]:
 
 def _applied(graph: Graph) -> Iterator[Apply]:
     return (node for node in graph.nodes if isinstance(node, Apply))
+
+
+def _held(program: Program, own: Callable[[Graph, Apply], int], kind: str | None = None) -> int:
+    """A sum over weights: those of a shared instance count once, where they are made."""
+    return sum(
+        number * own(graph, node)
+        for graph, number in zip(program.graphs, holders(program), strict=True)
+        if number
+        for node in _applied(graph)
+        if kind is None or node.attributes.operator == kind
+    )
 
 
 def _sum(program: Program, own: Callable[[Graph, Apply], int], kind: str | None = None) -> int:

@@ -28,7 +28,8 @@ class Instance:
 
     def tensor(self, name: str) -> Tensor | None:
         key = self.weight if self.weight and name == "weight" else self.key
-        return self.tensors.get(f"{key}.{name}")
+        name = f"{key}.{name}"
+        return self.buffers.get(name, self.tensors.get(name))  # moved by an earlier use
 
     @property
     def channel_axis(self) -> int:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Call, Graph, Input, Segment
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
+from fractal_dsl.ir.weights import same_weights
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
@@ -37,6 +39,7 @@ from fractal_dsl.semantics.values import (
     Network,
     RuleCall,
     RuleValue,
+    SharedNetwork,
     Value,
     describe,
     holds_wires,
@@ -50,6 +53,8 @@ from fractal_dsl.syntax import tree
 
 # Turns of a `**` that each change the shape, as a dense block's do; DenseNet-264 has 64.
 MAX_TURNS = 160
+
+Fresh: TypeAlias = Closure | RuleCall
 
 __all__ = ["apply", "apply_value", "finish", "instantiate", "places_of"]
 
@@ -182,9 +187,8 @@ def named_as(
         return flow_of(site.builder, value, expression.span)
     if not isinstance(value, Network):
         raise not_a_network(site, value, expression.span)
-    flow: Flow = yield apply_value(
-        site, value, arrival, segment_name(site, expression, word or "part"), expression.span, tag
-    )
+    name = segment_name(site, expression, called_part(expression) or "part")
+    flow: Flow = yield apply_value(site, value, arrival, name, expression.span, tag)
     return flow
 
 
@@ -210,11 +214,34 @@ def apply_value(
     site: Site, value: Network, arrival: Arrival, name: str, span: Span, tag: str | None = None
 ) -> Steps[Flow]:
     """A call to the graph of a rule or an argument."""
+    if isinstance(value, SharedNetwork):
+        once: Flow = yield apply_shared(site, value, arrival, span)
+        return once
     made: Made = yield instantiate(site, value, arrival, name, span)
     return site.builder.call(made, arrival, site.builder.segment(name), span, tag)
 
 
-def instantiate(site: Site, value: Network, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
+def apply_shared(site: Site, value: SharedNetwork, arrival: Arrival, span: Span) -> Steps[Flow]:
+    """A use of the one instance of a shared network; its joins are closed."""
+    builder = site.builder
+    made: Made = yield instantiate(site, value.network, arrival, value.name, span)
+    first, place = builder.world.shares.setdefault(value.key, (made.graph, span))
+    if not same_weights(builder.world.graphs, first, made.graph):
+        raise DiagnosticError(
+            Diagnostic(
+                "F0415",
+                f"the uses of shared `{value.name}` need weights of different shapes",
+                span,
+                "here it would have others",
+                labels=(Label(place, "first used here"),),
+                helps=(Help("share it among values of one width, or write it twice"),),
+            )
+        )
+    flow = builder.call(made, arrival, builder.segment(value.name), span, shared=value)
+    return Flow.of(builder.close(flow))
+
+
+def instantiate(site: Site, value: Fresh, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
     """The graph of a network for one form of what comes in, built once."""
     world = site.builder.world
     key = (value.key, entry_key(arrival))
@@ -241,11 +268,11 @@ def places_of(strands: Sequence[Strand]) -> tuple[OutputPlace, ...]:
     return tuple((strand.span, strand.written) for strand in strands)
 
 
-def label_of(value: Network, name: str) -> str:
+def label_of(value: Fresh, name: str) -> str:
     return name if isinstance(value, Closure) else value.label
 
 
-def finish(inner: GraphBuilder, flow: Flow, value: Network, name: str) -> Made:
+def finish(inner: GraphBuilder, flow: Flow, value: Fresh, name: str) -> Made:
     """The finished graph; an open join of one operand is no join, and what nothing reads goes."""
     is_open = flow.is_open and len(flow.strands) > 1
     form = None
@@ -254,16 +281,17 @@ def finish(inner: GraphBuilder, flow: Flow, value: Network, name: str) -> Made:
         closed = inner.close(flow)
         form = closed if isinstance(closed, Strands) else None
         strands = tuple(leaves(closed))
-    inputs = sum(isinstance(node, Input) for node in inner.nodes)
-    nodes, outputs, reads = live(inner.nodes, [strand.operand for strand in strands])
+    nodes, outputs, kept = live(inner.nodes, [strand.operand for strand in strands])
     branches = flow.branches if is_open else 0
     graph = labelled(Graph(name, name, nodes, outputs, is_open, branches), value)
     index = inner.world.add_graph(graph, places_of(strands))
     learned = tuple(strand.learned for strand in strands)
-    return Made(index, tuple(at for at in reads if at < inputs), form, learned)
+    reads = (at for at in kept if isinstance(inner.nodes[at], Input) and at not in inner.borrowed)
+    borrows = tuple(one for at, one in inner.borrowed.items() if at in kept)
+    return Made(index, tuple(reads), form, learned, borrows)
 
 
-def labelled(graph: Graph, value: Network) -> Graph:
+def labelled(graph: Graph, value: Fresh) -> Graph:
     """`graph` with the names, text and place of the network that it is of."""
     recursion = value.scope.recursion
     if isinstance(value, Closure):
@@ -314,7 +342,11 @@ def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[
         if is_identity(graph) and isinstance(arrival, Strand):
             return Flow.of(arrival)
         left = count - done
-        stays = isinstance(arrival, Strand) and graph.output_shapes == (arrival.shape,)
+        stays = (
+            isinstance(arrival, Strand)
+            and not turn.made.borrows
+            and graph.output_shapes == (arrival.shape,)
+        )
         if graph.is_open and left > 1:
             stays = graph.output_shapes[0] == arrival.shape
             turn = yield closed_turn(site, expression.base, turn, arrival)
@@ -358,7 +390,10 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
         value: Value = yield evaluate(site.place(arrival), base)
         if not isinstance(value, Network):
             raise not_a_network(site, value, base.span)
-        name = segment_name(site, base, word)
+        if isinstance(value, SharedNetwork):
+            again: Turn = yield shared_turn(site, value, arrival, base.span)
+            return again
+        name = segment_name(site, base, called_part(base) or word)
         made: Made = yield instantiate(site, value, arrival, name, base.span)
         return Turn(made, name, base.span)
     body = site.builder.world.closure(base, site.scope)
@@ -366,6 +401,15 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
     start = inner.entering(arrival, base.span)
     flow: Flow = yield apply(replace(site, builder=inner), base, start)
     return Turn(finish(inner, flow, body, "turn"), None, base.span)
+
+
+def shared_turn(site: Site, value: SharedNetwork, arrival: Arrival, span: Span) -> Steps[Turn]:
+    """One use of a shared network, as the body of a repeat."""
+    inner = GraphBuilder(site.builder.world, site.builder.names)
+    start = inner.entering(arrival, span)
+    flow: Flow = yield apply_shared(replace(site, builder=inner), value, start, span)
+    assert isinstance(value.network, Closure)
+    return Turn(finish(inner, flow, value.network, "turn"), None, span)
 
 
 def copies(site: Site, turn: Turn, arrival: Arrival, first: int, count: int) -> Flow:
@@ -376,12 +420,12 @@ def copies(site: Site, turn: Turn, arrival: Arrival, first: int, count: int) -> 
             segment = builder.segment(turn.name)
         return builder.call(turn.made, arrival, segment, turn.span)
     segment = builder.segment(turn.name or "turn")
-    at = len(builder.nodes)
+    before = len(builder.nodes)
     flow = builder.call(turn.made, arrival, segment, turn.span)
-    if at < len(builder.nodes):
-        node = builder.nodes[at]
+    if before < len(builder.nodes):
+        node = builder.nodes[-1]
         assert isinstance(node, Call)
-        builder.nodes[at] = replace(node, count=count, first=first, inline=turn.name is None)
+        builder.nodes[-1] = replace(node, count=count, first=first, inline=turn.name is None)
     return flow
 
 
@@ -438,7 +482,7 @@ def block(site: Site, expression: tree.Block, arrival: Arrival | None) -> Steps[
         return flow
     if not isinstance(value, RuleCall):
         raise not_a_network(site, value, expression.result.span)
-    name = called_name(expression.result) or "part"
+    name = called_part(expression.result) or "part"
     flow = yield apply_value(site, value, arrival, name, expression.result.span)
     return flow
 
@@ -452,6 +496,15 @@ def listed(site: Site, expression: tree.Expression, arrival: Arrival | None) -> 
             "to compute each item of one value: `wiring(x) { return [x >> a, x >> b] }`",
         )  # fmt: skip
     return flow_of(site.builder, value, expression.span)
+
+
+def shared(site: Site, expression: tree.Shared, arrival: Arrival | None) -> Steps[Flow]:
+    value: Value = yield evaluate(site.place(arrival), expression)
+    assert isinstance(value, SharedNetwork)
+    if arrival is None:
+        raise joined_with_network(expression.span, show_text(expression))
+    flow: Flow = yield apply_shared(site, value, arrival, expression.span)
+    return flow
 
 
 def show_text(expression: tree.Expression) -> str:
@@ -487,6 +540,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow
     tree.Join: join,
     tree.Wiring: wiring,
     tree.Block: block,
+    tree.Shared: shared,
     tree.ListDisplay: listed,
     tree.ListComprehension: listed,
 }

@@ -28,29 +28,7 @@ __all__ = [
     "duplicates",
     "unknown_names",
     "unreachable_equations",
-    "unsupported",
 ]
-
-LATER: dict[type[tree.Node], str] = {
-    tree.Shared: "`shared`",
-}
-
-
-def unsupported(program: tree.Program) -> Iterator[Diagnostic]:
-    """Parts of the language that parse but are not built yet: one message for each kind."""
-    said: set[str] = set()
-    for statement in program.statements:
-        for node in walk(statement):
-            what = LATER.get(type(node))
-            if what is not None and what not in said:
-                said.add(what)
-                yield Diagnostic(
-                    "F0210",
-                    f"{what} is not there yet",
-                    node.span,
-                    "planned, not built",
-                    notes=("this version builds networks of rules, series and joins",),
-                )
 
 
 def duplicates(program: tree.Program) -> Iterator[Diagnostic]:

@@ -23,7 +23,7 @@ from fractal_dsl.semantics.build import Dropping
 from fractal_dsl.semantics.evaluate import evaluate, plain, turns
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import Written
-from fractal_dsl.semantics.naming import called_name
+from fractal_dsl.semantics.naming import called_name, called_part
 from fractal_dsl.semantics.pieces import split
 from fractal_dsl.semantics.site import Place, Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand
@@ -96,7 +96,7 @@ def build(site: Site, operation: Operation, arrival: Arrival | None) -> Steps[Fl
         return flow_of(site.builder, value, span)
     if not isinstance(value, Network):
         raise fail("F0405", f"{describe(value)} stands where a network is needed", span)
-    name = called_name(operation.expression) or "part"
+    name = called_part(operation.expression) or "part"
     name = site.builder.names.get(id(operation.expression), name)
     copy: Flow = yield site.builders.use(site, value, arrival, name, span)
     return copy

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
-from fractal_dsl.ir.graph import Graph, Operand, Program
+from fractal_dsl.ir.graph import Call, Graph, Join, Operand, Program, Share
 from fractal_dsl.ir.prune import drop_unreached, live
 from fractal_dsl.ir.shapes import Shape, image
 from fractal_dsl.semantics import identifiers
@@ -128,15 +128,35 @@ def elaborate(
     form = run(domain(world, chosen, scope))
     name = net_name(resolved, chosen)
     entry = run(entry_graph(world, chosen, scope, form, name))
+    drawn = run(sampling(world, scope))
+    if drawn is not None:
+        refuse_shared_joins(world, entry)
     program = Program(
         name,
         (*world.graphs, entry),
         len(world.graphs),
-        run(sampling(world, scope)),
+        drawn,
         chosen.doc or resolved.syntax.doc,
         head_parameters(chosen, entry, scope),
     )
     return Elaborated(drop_unreached(program), resolved.warnings, world, scope, chosen)
+
+
+def refuse_shared_joins(world: World, entry: Graph) -> None:
+    """Under drop-path a shared network holds no join: its uses would share one draw."""
+    holds: list[bool] = []
+    for graph in (*world.graphs, entry):
+        joins = any(isinstance(node, Join) for node in graph.nodes)
+        calls = (node.callee for node in graph.nodes if isinstance(node, Call | Share))
+        holds.append(joins or graph.is_open or any(holds[callee] for callee in calls))
+        for node in graph.nodes:
+            if isinstance(node, Share) and holds[node.callee]:
+                assert node.span is not None
+                raise fail(
+                    "F0415", "a shared network holds a join `(+)`, and the file has `drop_path`",
+                    node.span, "its uses would share one draw",
+                    "share what lies between joins, or leave out `drop_path`",
+                )  # fmt: skip
 
 
 def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
@@ -248,6 +268,7 @@ def entry_graph(
     world: World, net: tree.NetDeclaration, scope: Scope, form: Form, name: str
 ) -> Steps[Graph]:
     builder = GraphBuilder(world, world.segments(net.body))
+    world.net = builder.number
     world.building.append(builder.nodes)
     with world.frame("net", None):
         arrival = builder.arrival(form, net.body.span)

@@ -22,10 +22,11 @@ from fractal_dsl.semantics.call_errors import circular, no_case
 from fractal_dsl.semantics.calls import Case, bind, check_kinds, split_keywords
 from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition, Names, Param
 from fractal_dsl.semantics.machine import Steps
-from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, written_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_part, written_name
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.semantics.values import (
+    Closure,
     Elements,
     Given,
     Items,
@@ -33,6 +34,7 @@ from fractal_dsl.semantics.values import (
     RuleCall,
     RuleValue,
     Scope,
+    SharedNetwork,
     Value,
     Wire,
     describe,
@@ -61,8 +63,9 @@ def is_plain(value: Value) -> bool:
     return not isinstance(value, Network | RuleValue | Wire | Elements)
 
 
-def is_network(value: Value) -> bool:
-    return isinstance(value, Network | RuleValue)
+def is_written(value: Value) -> bool:
+    """True of a network that is built anew wherever its text is used."""
+    return isinstance(value, Closure | RuleCall | RuleValue)
 
 
 def evaluate(place: Place, expression: tree.Expression) -> Steps[Value]:
@@ -94,7 +97,7 @@ def constant(place: Place, expression: Any) -> Steps[Value]:
 
 def inner(place: Place, expression: tree.Parenthesised) -> Steps[Value]:
     value: Value = yield evaluate(place, expression.inner)
-    return place.world.closure(expression, place.scope) if is_network(value) else value
+    return place.world.closure(expression, place.scope) if is_written(value) else value
 
 
 def flowing(place: Place, expression: tree.Expression) -> Steps[Value]:
@@ -118,6 +121,21 @@ def block(place: Place, expression: tree.Block) -> Steps[Value]:
         return place.world.closure(expression, place.scope)
     value: Value = yield place.site.builders.block(place, expression)
     return value
+
+
+def shared(place: Place, expression: tree.Shared) -> Steps[Value]:
+    """One instance: of the net where it stands at the top of the file, else of this graph."""
+    world, scope = place.world, place.scope
+    name = called_part(expression.operand) or "shared"
+    if not scope.locals or place.builder is None:
+        key = world.intern(("shared", id(expression)))
+        network = world.closure(expression.operand, Scope(scope.names, {}, {}))
+        return SharedNetwork(network, key, world.net, name, expression.span)
+    name = place.builder.names.get(id(expression), name)
+    network = world.closure(expression.operand, scope)
+    key = world.intern(("shared", world.next_builder()))
+    return SharedNetwork(network, key, place.builder.number, name, expression.span)
+    yield
 
 
 # Names and calls ---------------------------------------------------------------------
@@ -337,7 +355,8 @@ def enter(place: Place, case: Case, outer: dict[str, Value]) -> Steps[Scope]:
             value = case.given[at].value
         else:
             assert isinstance(pattern, tree.Parameter) and pattern.default is not None
-            here = Place(place.world, Scope(names, dict(local), dict(implicits)), place.incoming)
+            scope = Scope(names, dict(local), dict(implicits))
+            here = Place(place.world, scope, place.incoming, None, place.builder)
             value = yield evaluate(here, pattern.default)
         if isinstance(pattern, tree.SuccessorPattern):
             assert isinstance(value, int)
@@ -365,8 +384,15 @@ def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Ste
         world.count_variant((id(case.definition), scope.recursion), span)
     world.calls[key] = None
     with world.frame(label, span):
-        value: Value = yield evaluate(Place(world, scope, place.incoming), case.equation.body)
-    if not is_plain(value):
+        here = Place(world, scope, place.incoming, None, place.builder)
+        value: Value = yield evaluate(here, case.equation.body)
+    if isinstance(value, SharedNetwork):
+        if isinstance(case.equation.body, tree.Shared):
+            value = replace(value, name=case.definition.name)
+            if scope.locals:
+                del world.calls[key]  # made anew by every call
+                return value
+    elif not is_plain(value):
         value = RuleCall(case.equation, scope, label, identity, span)
     world.calls[key] = value
     return value
@@ -468,7 +494,7 @@ def conditional(place: Place, expression: tree.Conditional) -> Steps[Value]:
         truth: bool = yield condition(place, current.condition)
         current = current.positive if truth else current.negative
     value: Value = yield evaluate(place, current)
-    return place.world.closure(expression, place.scope) if is_network(value) else value
+    return place.world.closure(expression, place.scope) if is_written(value) else value
 
 
 # Lists -------------------------------------------------------------------------------
@@ -616,6 +642,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.Join: flowing,
     tree.Tag: flowing,
     tree.Block: block,
+    tree.Shared: shared,
     tree.Range: range_,
     tree.TupleDisplay: tuple_display,
     tree.ListDisplay: list_display,

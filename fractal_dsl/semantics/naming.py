@@ -90,6 +90,8 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
             tags[id(inner if direct else expression)] = expression.name
             continue
         name = called_part(expression)
+        if isinstance(expression, tree.Shared):
+            name = called_part(expression.operand) or "shared"
         if name is not None and name not in COMBINATORS and name != "id":
             found.append((expression, name))
             continue

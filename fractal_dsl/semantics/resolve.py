@@ -10,7 +10,6 @@ from fractal_dsl.semantics.checks import (
     duplicates,
     unknown_names,
     unreachable_equations,
-    unsupported,
 )
 from fractal_dsl.semantics.definitions import Names, Resolved, implicit_names
 from fractal_dsl.semantics.extern_checks import foreign_modules
@@ -44,7 +43,6 @@ def resolve(program: tree.Program, loader: Loader | None = None) -> Resolved:
         implicit_names(homes),
     )
     files = read(resolved)
-    stop_at(one for home in files for one in unsupported(home.syntax))
     stop_at(one for home in files for one in mistakes(resolved, home))
     return replace(resolved, warnings=tuple(lints(resolved)))
 

@@ -51,8 +51,8 @@ class Site:
     def place(self, arrival: Arrival | None) -> Place:
         """Where text beside `arrival` is evaluated; wires are computed where nothing arrives."""
         if arrival is None:
-            return Place(self.builder.world, self.scope, self.around, self)
-        return Place(self.builder.world, self.scope, arrival.shape)
+            return Place(self.builder.world, self.scope, self.around, self, self.builder)
+        return Place(self.builder.world, self.scope, arrival.shape, None, self.builder)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +60,14 @@ class Place:
     """Where an expression is evaluated: what names mean, and the form of what arrives.
 
     `incoming` is None where nothing arrives; `site` is where wires are computed, None where
-    there can be none.
+    there can be none. `builder` is that of the graph for which the text is evaluated.
     """
 
     world: World
     scope: Scope
     incoming: Form | None
     site: Site | None = None
+    builder: GraphBuilder | None = None
 
     def inside(self, names: dict[str, Value]) -> Place:
         return replace(self, scope=self.scope.bind(names))

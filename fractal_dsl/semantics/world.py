@@ -20,6 +20,7 @@ from fractal_dsl.semantics.values import (
     RuleCall,
     RuleValue,
     Scope,
+    SharedNetwork,
     Value,
     Wire,
 )
@@ -49,6 +50,8 @@ def value_key(value: Value) -> Hashable:
             return ("network", value.key)
         case RuleValue():
             return ("rule", id(value.definition))
+        case SharedNetwork():
+            return ("shared", value.key)
         case Wire():
             return ("wire", value.home, tuple(strand.ref for strand in value.flow.strands))
         case Elements():
@@ -63,18 +66,24 @@ class Made:
 
     `reads` are, of the tensors that come in, those that the graph takes, in order. `form`
     says how its outputs nest where they are a list; None for one tensor or an open join.
-    `learned` says of each output whether it comes from parameters alone.
+    `learned` says of each output whether it comes from parameters alone. `borrows` are the
+    shared networks of other graphs that it takes after all else.
     """
 
     graph: int
     reads: tuple[int, ...]
     form: Strands | None
     learned: tuple[bool, ...]
+    borrows: tuple[SharedNetwork, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
 class World:
-    """State of one expansion of a resolved file."""
+    """State of one expansion of a resolved file.
+
+    `net` numbers the builder of the net's own graph; `shares` are, of each shared network, the
+    graph that it first came to and where.
+    """
 
     resolved: Resolved
     params: dict[Param, Value | None] = field(default_factory=dict)
@@ -86,6 +95,8 @@ class World:
     variants: Counter[Hashable] = field(default_factory=Counter)
     strands: int = 0
     builders: int = 0
+    net: int = 0
+    shares: dict[int, tuple[int, Span]] = field(default_factory=dict)
     building: list[list[Node]] = field(default_factory=list)
     _interned: dict[Hashable, int] = field(default_factory=dict)
     _frames: list[Frame] = field(default_factory=list)

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from torch import Tensor, nn
 
 from fractal_dsl.driver import compile_source
+from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.reference.tensors import random_input
 from fractal_dsl.source import Source
 from tests.emit_torch.nets import NET, SPECS, STYLES, compiled, made, shared_weights
 from tests.programs import fdl_programs
@@ -93,7 +95,7 @@ def test_random_programs_are_the_same_in_both_styles() -> None:
         one, other = (compilation.module(style)().double() for style in STYLES)
         assert tensors(one) == tensors(other)
         other.load_state_dict(one.state_dict())
-        x = torch.randn(3, *compilation.program.input.sizes, dtype=torch.double)
+        x = random_input(flatten(compilation.program), 0, 3, torch.Generator().manual_seed(2))
         for training in (True, False):
             torch.testing.assert_close(
                 output(one.train(training), x), output(other.train(training), x)

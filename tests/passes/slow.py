@@ -14,9 +14,12 @@ from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.flatten import flat_networkx
 from fractal_dsl.ir.graph import Apply, Call, Join, Program
 from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.operators.spec import Stride
 from fractal_dsl.ir.view import networkx_view
 from fractal_dsl.reference.plans import Plan
 
+SEES_ALL = {"global_avg_pool", "global_max_pool", "flatten", "attention", "transpose"}
+VIEWS = {"chunk", "slice", "flatten", "tokens", "image", "transpose", "take"}
 IN_PLACE = {"relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
 
 
@@ -70,10 +73,10 @@ def listed_lengths(flat: FlatProgram) -> Counter[int]:
     return Counter(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
 
 
-def fields(flat: FlatProgram) -> tuple[list[set[tuple[int, int]]], bool]:
+def fields(flat: FlatProgram) -> tuple[list[set[tuple[Stride, Stride]]], bool]:
     """(field, jump) of every path along height and width; whether one sees everything."""
     view = dead_ends_removed(flat)
-    found: dict[int, tuple[list[set[tuple[int, int]]], bool]] = {}
+    found: dict[int, tuple[list[set[tuple[Stride, Stride]]], bool]] = {}
     for at in nx.topological_sort(view):
         node = flat.nodes[at]
         incoming = [found[source] for source in node.inputs]
@@ -83,8 +86,8 @@ def fields(flat: FlatProgram) -> tuple[list[set[tuple[int, int]]], bool]:
             shapes = [flat.nodes[source].shape for source in node.inputs]
             name = node.attributes.operator
             window = spec_of(node.attributes).window(node.attributes, shapes)
-            if name in ("global_avg_pool", "global_max_pool", "flatten"):
-                whole = True
+            if name in SEES_ALL:
+                whole |= shapes[0].kind != "vector"
             elif window is not None:
                 axes = [
                     {(r + (k - 1) * d * j, j * s) for r, j in axis}
@@ -109,13 +112,15 @@ def activation_bytes(program: Program) -> int:
                 todo.extend([program.graphs[node.callee]] * node.count)
             elif isinstance(node, Join):
                 total += 4 * node.shape.elements
-            elif isinstance(node, Apply) and node.attributes.operator != "flatten":
+            elif isinstance(node, Apply) and node.attributes.operator not in VIEWS:
                 before = next(iter(view.predecessors(at)))
                 source = graph.nodes[before]
                 norm = isinstance(source, Apply) and source.attributes.operator == "batch_norm"
                 alone = view.out_degree(before) + returned[before] == 1
                 in_place = node.attributes.operator in IN_PLACE and norm and alone
                 total += 0 if in_place else 4 * node.shape.elements
+                if node.attributes.operator == "attention":  # queries, keys, values; mixed values
+                    total += 4 * (3 + 1) * node.shape.elements
     return total
 
 

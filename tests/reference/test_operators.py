@@ -12,7 +12,7 @@ from torch import Tensor
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.operators import OPERATORS, Attributes, spec_of
 from fractal_dsl.ir.operators import elementwise as e
-from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, Embedding, Linear
+from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, ConvTranspose2d, Embedding, Linear
 from fractal_dsl.ir.operators.normalisation import GroupNorm, LayerNorm, Normalize, Softmax
 from fractal_dsl.ir.operators.pooling import (
     AvgPool,
@@ -21,6 +21,8 @@ from fractal_dsl.ir.operators.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from fractal_dsl.ir.operators.resampling import ChannelShuffle, Pad, Upsample
+from fractal_dsl.ir.operators.sequences import Attention, Image, Take, Timing, Tokens, Transpose
 from fractal_dsl.ir.shapes import Shape, image, sequence, tokens, vector
 from fractal_dsl.reference.instance import Instance
 from fractal_dsl.reference.operations import OPERATIONS
@@ -113,16 +115,27 @@ MANY: list[tuple[Attributes, tuple[Shape, ...], Formula]] = [
     (e.Difference(), (IMAGE,) * 3, lambda a, b, c: a - b - c),
     (e.Product(), (IMAGE, image(4, 1, 1)), lambda a, b: a * b),
     (e.Product(), (image(4, 1, 1), IMAGE, IMAGE), lambda a, b, c: a * b * c),
+    (e.Product(), (image(1, 5, 6), IMAGE), lambda a, b: a * b),
+    (e.Product(), (IMAGE, vector(4)), lambda a, b: a * b[:, :, None, None]),
+    (e.Product(), (vector(2), sequence(3, 2), sequence(3, 1), sequence(1, 2)),
+     lambda a, b, c, d: a[:, None] * b * c * d),
+    (e.Sum(), (vector(4), IMAGE, IMAGE), lambda a, b, c: a[:, :, None, None] + b + c),
+    (e.Difference(), (sequence(3, 2), vector(2)), lambda a, b: a - b[:, None, :]),
+    (e.Sum(), (vector(2), vector(2)), lambda a, b: a + b),
     (e.Quotient(), (image(4, 1, 1), IMAGE), lambda a, b: a / b),
     (e.Maximum(), (IMAGE,) * 2, lambda a, b: torch.where(a > b, a, b)),
     (e.Minimum(), (IMAGE,) * 2, lambda a, b: torch.where(a < b, a, b)),
     (e.Concat(), (IMAGE, image(1, 5, 6)), lambda a, b: torch.cat([a, b], 1)),
     (e.Concat(2), (IMAGE, image(4, 5, 1)), lambda a, b: torch.cat([a, b], 3)),
     (e.Concat(), (vector(3), vector(2)), lambda a, b: torch.cat([a, b], 1)),
-    (e.Concat(), (sequence(3, 2), sequence(3, 4)),
-     lambda a, b: torch.cat([a, b], 2)),
+    (e.Concat(), (sequence(3, 2), sequence(3, 4)), lambda a, b: torch.cat([a, b], 2)),
+    (e.Concat(0), (sequence(3, 2), sequence(1, 2)), lambda a, b: torch.cat([a, b], 1)),
 ]  # fmt: skip
 HELD: tuple[type[Attributes], ...] = (Conv2d, BatchNorm, LayerNorm, GroupNorm, Linear, Embedding)
+ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences
+    Attention, Image, Take, Timing, Tokens, Transpose,
+    ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu,
+)  # fmt: skip
 
 
 def run(
@@ -162,7 +175,7 @@ def weights(attributes: Attributes, shape: Shape) -> dict[str, Tensor]:
 def test_every_operator_has_an_entry_and_a_test() -> None:
     assert set(OPERATIONS) == set(OPERATORS)
     tested = [attributes for attributes, _ in PLAIN] + [attributes for attributes, *_ in MANY]
-    assert {type(one) for one in tested} | set(HELD) == {
+    assert {type(one) for one in tested} | set(HELD) | set(ELSEWHERE) == {
         spec.attributes for spec in OPERATORS.values()
     }
 

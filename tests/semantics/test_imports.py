@@ -245,3 +245,16 @@ def test_copies_are_limited() -> None:
     with pytest.raises(DiagnosticError) as error:
         compiled({"main": 'import "f0" as a\nnet = conv', **files})
     assert {one.code for one in error.value.diagnostics} == {"F0214"}
+
+
+def test_parts_are_called_by_the_name_alone_wherever_they_stand() -> None:
+    main = """
+import "b" as b
+again = shared(b::conv_bn(8))
+mixed(x) = b::conv_bn(8) >> b::add(x) >> again
+tree(w) = wiring(x) { return x >> b::conv_bn(w) }
+net = b::conv_bn(8) ** 2 >> each(b::wide) >> mean(b::wide, b::wide) >> again >> tree(4)
+"""
+    program = flat(main.replace("mixed(x) = b::conv_bn(8) >> b::add(x) >> again\n", ""), b=BLOCKS)
+    found = {part for key in keys(program) for part in key.split(".")}
+    assert all(part.isidentifier() or part.isdigit() for part in found)

@@ -34,17 +34,7 @@ from dataclasses import asdict, fields
 from math import isfinite
 from typing import Any, TypeAlias, assert_never
 
-from fractal_dsl.ir.graph import (
-    Apply,
-    Call,
-    Graph,
-    Input,
-    Join,
-    Node,
-    Operand,
-    Program,
-    Ref,
-)
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref, Share
 from fractal_dsl.ir.operators import Attributes, Tensor, spec_of
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.source import Span
@@ -118,6 +108,8 @@ def _node(graph: Graph, node: Node) -> Object:
             kind, own = "operator", _operator(graph, node)
         case Call():
             kind, own = "call", _call(node)
+        case Share():
+            kind, own = "share", {"callee": node.callee, "segment": str(node.segment)}
         case Join():
             operands = [_operand(operand) for operand in node.operands]
             kind, own = "join", {"operands": operands, "branches": node.branches}
@@ -133,6 +125,7 @@ def _operator(graph: Graph, node: Apply) -> Object:
         "operator": spec.name,
         "attributes": _attributes(node.attributes),
         "segment": str(node.segment),
+        "weight": node.weight,
         "parameters": _tensors(spec.parameters(node.attributes, shapes)),
         "buffers": _tensors(spec.buffers(node.attributes, shapes)),
     }
@@ -144,6 +137,7 @@ def _call(node: Call) -> Object:
         "count": node.count,
         "inline": node.inline,
         "segment": str(node.segment),
+        "network": list(node.network) if node.network else None,
     }
 
 

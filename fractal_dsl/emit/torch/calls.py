@@ -10,7 +10,7 @@ from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.operators import Fact, call_of
-from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
+from fractal_dsl.emit.torch.tape import Each, Formula, Hold, Invoke, Layer, Loop, Meet, Open, Part
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
 from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
@@ -81,7 +81,13 @@ class Calls:
             return on_samples(module(self.modules, part.path), *inputs)
         if live is not None:
             given.append(live)
+        if isinstance(part, Invoke) and part.network is not None:
+            return fill("{}({})", given.pop(len(part.inputs)), commas(given))
         return fill("{}({})", module(self.modules, part.path), commas(given))
+
+    def held(self, part: Hold) -> Code:
+        """A shared module as it is handed on."""
+        return module(self.modules, part.path)
 
     def each(self, part: Each, source: Safe, live: Safe | None) -> Code:
         """The same on every operand of a list; modules of dead operands are passed over."""

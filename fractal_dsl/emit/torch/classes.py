@@ -9,7 +9,18 @@ from typing import TypeAlias
 from fractal_dsl.emit.torch.instances import Instance, Tapes, kept_members, walk
 from fractal_dsl.emit.torch.picks import Picks
 from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, Vector, divide
-from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Layer, Loop, Meet, Member, Open, Part
+from fractal_dsl.emit.torch.tape import (
+    Body,
+    Each,
+    Hold,
+    Invoke,
+    Layer,
+    Loop,
+    Meet,
+    Member,
+    Open,
+    Part,
+)
 from fractal_dsl.emit.torch.uses import numbers_of
 from fractal_dsl.ir.graph import Graph, Join
 
@@ -153,7 +164,7 @@ class Classes:
             case Layer():
                 for number, member in enumerate(part.members):
                     yield from self.operator_slots(at, number, member)
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 for number, callee in enumerate(self.tapes.callees(instance, part)):
                     yield from self.callee_slots(at, number, callee)
             case Each():

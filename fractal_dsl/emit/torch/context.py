@@ -13,6 +13,7 @@ from fractal_dsl.emit.torch.shapes import Symbols
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
     Each,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -119,7 +120,7 @@ class Context:
                 return self.made_in_each(at, part, stage, number)
             case Layer():
                 return self.operator(at, number, part, part.members[number])
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 return self.call(at, number)
             case Meet():
                 return self.join(at, number)
@@ -175,13 +176,11 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
-        text = self.symbols.shape([row[at] for row in self.shapes])
+        shapes = [row[at] for row in self.shapes]
         for key, name in self.heads.items():
-            if key.operation == at and (shape := self.shapes[0][at]) is not None:
-                sizes = [*map(str, shape.sizes)]
-                sizes[shape.channel_axis] = name
-                return f"[{', '.join(sizes)}]"
-        return text
+            if key.operation == at:
+                return self.symbols.shape(shapes, channels=name)
+        return self.symbols.shape(shapes)
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:

@@ -16,7 +16,7 @@ from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
 from fractal_dsl.emit.torch.picks import Pick, Picks
-from fractal_dsl.emit.torch.registers import input_name
+from fractal_dsl.emit.torch.registers import input_names
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
 from fractal_dsl.emit.torch.views import ClassView, net_attributes
@@ -86,12 +86,15 @@ class _FlatWriter:
     def head(self) -> Code:
         kind = fill("Samples" if self.per_sample else "Tensor")
         given = [fill("self")]
-        given += [fill("{}: {}", input_name(at), kind) for at in range(len(self.flat.inputs))]
+        given += [fill("{}: {}", name, kind) for name in self.input_names()]
         if self.columns is not None:
             given.append(fill("plan: Plan" if self.per_sample else "plan: Plan | None = None"))
         result = kind if len(self.flat.outputs) == 1 else fill("tuple[{}, ...]", kind)
         name = fill("compute" if self.per_sample else "forward")
         return fill("def {}({}) -> {}:", name, commas(given), result)
+
+    def input_names(self) -> list[Code]:
+        return input_names([self.nodes[at].shape for at in self.flat.inputs])
 
     # Modules -----------------------------------------------------------------------
 
@@ -115,8 +118,9 @@ class _FlatWriter:
             if key.rsplit(".", 1)[-1].isdigit()
         }
         for at, node in enumerate(self.nodes):
-            if not self.is_module(node):
+            if not self.is_module(node) or node.key in made:
                 continue
+            made.add(node.key)
             for key in prefixes(node.key)[:-1]:
                 if key not in made:
                     made.add(key)
@@ -217,8 +221,7 @@ class _FlatWriter:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
         last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
         last.update(dict.fromkeys(self.flat.outputs, len(self.nodes)))
-        inputs = self.flat.inputs
-        self.variables.update((at, input_name(number)) for number, at in enumerate(inputs))
+        self.variables.update(zip(self.flat.inputs, self.input_names(), strict=True))
         feeds: dict[int, list[tuple[int, int]]] = {}
         for join in self.flat.joins:
             for operand, source in enumerate(self.nodes[join].inputs):

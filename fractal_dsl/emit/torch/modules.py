@@ -15,12 +15,13 @@ from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.naming import Names, capitals
 from fractal_dsl.emit.torch.reach import reach_lines
-from fractal_dsl.emit.torch.registers import Registers, input_name
+from fractal_dsl.emit.torch.registers import Registers, input_names
 from fractal_dsl.emit.torch.sizes import Argument, Key
 from fractal_dsl.emit.torch.tape import Layer
 from fractal_dsl.emit.torch.text import Code, commas, fill, ident, literal
 from fractal_dsl.emit.torch.views import ClassView, net_attributes
 from fractal_dsl.ir.graph import Graph, HeadParameter
+from fractal_dsl.ir.shapes import NETWORK
 
 __all__ = ["class_views"]
 
@@ -124,7 +125,9 @@ class _ClassWriter:
 
     def forward(self) -> list[Line]:
         body = self.context.body
-        return forward_lines(self.calls, body, Registers(body), self.graph.is_open)
+        return forward_lines(
+            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.graph.is_open
+        )
 
     def attributes(self) -> list[Line]:
         lines = []
@@ -160,8 +163,8 @@ class _ClassWriter:
         per_sample = self.context.takes_samples
         kind = fill("Samples" if per_sample else "Tensor")
         given = [fill("self")]
-        inputs = range(len(self.context.body.inputs))
-        given += [fill("{}: {}", input_name(at), kind) for at in inputs]
+        for name, shape in zip(input_names(self.graph.inputs), self.graph.inputs, strict=True):
+            given.append(fill("{}: {}", name, fill("nn.Module") if shape == NETWORK else kind))
         if self.steered:
             draws = self.is_entry and not per_sample
             given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))

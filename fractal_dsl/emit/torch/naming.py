@@ -20,7 +20,7 @@ TAKEN = frozenset(
     Learned Live Still Timing biased
     NamedTuple Part Plan Samples Sequence T Tensor annotations cast compress mean nn on or_
     nullcontext partial places recompute reduce contexts checkpoint torch twice union
-    alive cls draw g generator h kept live p plan q self super t u v w x y z
+    alive cls draw net g generator h kept live p plan q self super t u v w x y z
     """.split()
 )
 

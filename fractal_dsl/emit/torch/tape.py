@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from fractal_dsl.ir.graph import Apply, Call, Join
+from fractal_dsl.ir.graph import Apply, Call, Join, Share
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
     "Body",
     "Each",
     "Formula",
+    "Hold",
     "Index",
     "Invoke",
     "Item",
@@ -61,7 +62,7 @@ class Member(NamedTuple):
 
     graph: int
     at: int
-    node: Apply | Call | Join
+    node: Apply | Call | Join | Share
     shapes: tuple[Shape, ...]
     route: tuple[int, ...] = ()
 
@@ -96,13 +97,28 @@ class Formula:
 
 @dataclass(slots=True)
 class Invoke:
-    """A call to a closed graph: `x = self.block(x)`. `results` has several for a list."""
+    """A call to a closed graph: `x = self.block(x)`. `results` has several for a list.
+
+    A `shared` one makes no module: the instance at `path` is used, or, where the class is
+    given it, the value `network`.
+    """
 
     members: tuple[Member, ...]
     path: Path
     inputs: tuple[int, ...]
     result: int
     outputs: tuple[int, ...] = ()
+    shared: bool = False
+    network: int | None = None
+
+
+@dataclass(slots=True)
+class Hold:
+    """A module that several calls share, made here and not called."""
+
+    members: tuple[Member, ...]
+    path: Path
+    result: int
 
 
 @dataclass(slots=True)
@@ -157,7 +173,7 @@ class Loop:
     result: int
 
 
-Part: TypeAlias = Layer | Formula | Invoke | Open | Each | Unpack | Meet | Loop
+Part: TypeAlias = Layer | Formula | Invoke | Hold | Open | Each | Unpack | Meet | Loop
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
     Formula,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -25,6 +26,7 @@ __all__ = [
     "Use",
     "facts_of",
     "inputs_of",
+    "is_shared",
     "mark_inplace",
     "numbers_of",
     "operator_of",
@@ -43,14 +45,23 @@ class Use(NamedTuple):
 def inputs_of(part: Part) -> tuple[int, ...]:
     """Values that `part` reads."""
     match part:
-        case Layer() | Formula() | Invoke() | Open():
+        case Layer() | Formula() | Open():
             return part.inputs
+        case Invoke():
+            return part.inputs if part.network is None else (*part.inputs, part.network)
+        case Hold():
+            return ()
         case Meet():
             return tuple(item.value for item in part.items)
         case Each() | Unpack() | Loop():
             return (part.source,)
         case _:
             assert_never(part)
+
+
+def is_shared(part: Part) -> bool:
+    """A call that makes no module of its own."""
+    return isinstance(part, Invoke) and part.shared
 
 
 def outputs_of(part: Part) -> tuple[int, ...]:

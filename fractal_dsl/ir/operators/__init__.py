@@ -16,20 +16,29 @@ from fractal_dsl.ir.operators.spec import (
 )
 from fractal_dsl.ir.operators.values import VALUES
 
-__all__ = ["OPERATORS", "Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "spec_of"]
+__all__ = [
+    "GROUPS",
+    "OPERATORS",
+    "Attributes",
+    "OperatorSpec",
+    "ShapeError",
+    "Tensor",
+    "Window",
+    "spec_of",
+]
 
+# As the documentation has them, each group under a heading.
+GROUPS: dict[str, tuple[OperatorSpec, ...]] = {
+    "Layers with weights": LAYERS,
+    "Sequences": SEQUENCES,
+    "Normalisation": NORMALISATION,
+    "Pooling": POOLING,
+    "Moving values": RESAMPLING,
+    "Activations and dropout": ELEMENTWISE,
+    "Values": VALUES,
+}
 OPERATORS: dict[str, OperatorSpec] = {
-    spec.name: spec
-    for spec in (
-        *LAYERS,
-        *SEQUENCES,
-        *NORMALISATION,
-        *POOLING,
-        *RESAMPLING,
-        *ELEMENTWISE,
-        *VALUES,
-        *EXTERN,
-    )
+    spec.name: spec for group in (*GROUPS.values(), EXTERN) for spec in group
 }
 
 

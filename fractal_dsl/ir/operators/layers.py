@@ -78,7 +78,7 @@ def conv2d_macs(attributes: Conv2d, inputs: Sequence[Shape], output: Shape) -> i
 
 @dataclass(frozen=True, slots=True)
 class ConvTranspose2d(Attributes):
-    """Transposed convolution: the map that a convolution of these settings turns back."""
+    """Transposed convolution: every value spread out by the kernel, `stride` places apart."""
 
     channels: int
     kernel_size: Pair = 2
