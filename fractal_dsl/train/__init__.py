@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fractal_dsl.train.checkpoint import read_checkpoint
+    from fractal_dsl.train.export import export
     from fractal_dsl.train.progress import Progress, Silent
     from fractal_dsl.train.run import Job, Result, Run, train
+    from fractal_dsl.train.tensorboard import WithTensorBoard
+    from fractal_dsl.train.trained import Line, Trained, open_run, scored
 
-__all__ = ["Job", "Progress", "Result", "Run", "Silent", "read_checkpoint", "train"]
+__all__ = [
+    "Job", "Line", "Progress", "Result", "Run", "Silent", "Trained", "WithTensorBoard", "export",
+    "open_run", "read_checkpoint", "scored", "train",
+]  # fmt: skip
 
 HOLDERS = {
     "checkpoint": ("read_checkpoint",),
+    "export": ("export",),
     "progress": ("Progress", "Silent"),
     "run": ("Job", "Result", "Run", "train"),
+    "tensorboard": ("WithTensorBoard",),
+    "trained": ("Line", "Trained", "open_run", "scored"),
 }
 
 

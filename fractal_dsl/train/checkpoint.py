@@ -48,6 +48,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     held = io.BytesIO()
     torch.save(dict(state), held)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as beside:
             beside.write_bytes(sealed(held.getvalue()))
     except OSError as error:

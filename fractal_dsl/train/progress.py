@@ -23,8 +23,8 @@ class Progress(Protocol):
     def noted(self, text: str) -> None:
         """Something that a person should know."""
 
-    def ended(self, finished: bool) -> None:
-        """Once, also where the run stopped before its end."""
+    def ended(self, finished: bool, last: Mapping[str, Any]) -> None:
+        """Once, also where the run stopped before its end; `last` is the log's last epoch."""
 
 
 class Silent:
@@ -34,4 +34,4 @@ class Silent:
     def stepped(self, step: int, values: Mapping[str, float]) -> None: ...
     def looked(self, epoch: int, values: Mapping[str, Any]) -> None: ...
     def noted(self, text: str) -> None: ...
-    def ended(self, finished: bool) -> None: ...
+    def ended(self, finished: bool, last: Mapping[str, Any]) -> None: ...

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
@@ -75,6 +74,22 @@ def spread(net: nn.Module, recipe: Recipe, fabric: Fabric) -> nn.Module:
     return DropPathParallel(net, plans)
 
 
+class Summed(torch.autograd.Function):
+    """The sum over all processes; so is the gradient, as each of them uses the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, mine: Tensor) -> Tensor:
+        total = mine.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
 class SyncedNorm(nn.BatchNorm2d):
     """What torch's SyncBatchNorm computes on GPUs, also on CPUs: statistics of all processes."""
 
@@ -83,7 +98,7 @@ class SyncedNorm(nn.BatchNorm2d):
             return super().forward(x)
         ranks = torch.distributed.get_world_size()
         own = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
-        mean, square = all_reduce(own) / ranks  # type: ignore[no-untyped-call]
+        mean, square = Summed.apply(own) / ranks  # type: ignore[no-untyped-call]
         variance = square - mean**2
         self.follow(mean, variance, ranks * x.numel() // x.shape[1])
         scale, shift, mean, variance = (

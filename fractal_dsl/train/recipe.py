@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
@@ -17,7 +16,10 @@ from typing import Any
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.source import Source, Span
 
-__all__ = ["RECIPES", "Recipe", "as_toml", "changed", "read_recipe", "recipe_names", "settings"]
+__all__ = [
+    "RECIPES", "Recipe", "as_toml", "changed", "from_word", "name_of", "parse_toml", "quoted",
+    "read_recipe", "recipe_names", "settings",
+]  # fmt: skip
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
 HALVINGS = (0.5, 0.75, 0.875, 0.9375, 0.96875)
@@ -101,7 +103,10 @@ def read_recipe(name: str) -> Recipe:
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     text = read_text(path, name)
     source = Source(os.fspath(path), text)
-    return changed(Recipe(), parse_toml(source), source)
+    values = parse_toml(source)
+    if isinstance(values.get("recipe"), dict):  # a run's own `run.toml`
+        values = values["recipe"]
+    return changed(Recipe(), values, source)
 
 
 def read_text(path: Path, name: str) -> str:
@@ -120,6 +125,8 @@ def read_text(path: Path, name: str) -> str:
 
 def parse_toml(source: Source) -> dict[str, Any]:
     """The table of a file of TOML. Raises DiagnosticError (F0803) with the place."""
+    import tomllib  # which the command line need not wait for
+
     try:
         return tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
@@ -227,6 +234,8 @@ def converted(one: Field[Any], value: object) -> Any:
 def from_word(one: Field[Any], word: str) -> object:
     """What a word of the command line means as a value of TOML's."""
     kind = str(one.type)
+    import tomllib
+
     if kind == "str":
         return word
     if kind == "tuple[float, ...]" and not word.startswith("["):

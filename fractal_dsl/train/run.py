@@ -28,7 +28,7 @@ from fractal_dsl.source import Source
 from fractal_dsl.train.checkpoint import Checkpoints
 from fractal_dsl.train.data import Data, load_data
 from fractal_dsl.train.initial import initialise
-from fractal_dsl.train.log import Log
+from fractal_dsl.train.log import Log, read_log
 from fractal_dsl.train.network import Specification, compiled_for, fresh
 from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.ranks import derived, launched
@@ -89,6 +89,10 @@ class Run:
     def exists(self) -> bool:
         return self.about.is_file()
 
+    def is_used(self) -> bool:
+        """Whether something of a run is there, were it only a part."""
+        return self.log.exists() or (self.folder / "checkpoints").exists()
+
     def checkpoints(self, job: Job, data: Data) -> Checkpoints:
         about = {
             "fractalc": VERSION,
@@ -121,7 +125,7 @@ class Run:
     def begin(self, job: Job, made: Compilation, data: Data, fabric: Fabric) -> None:
         """Makes the folder. Raises DiagnosticError (F0801)."""
         try:
-            (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             said = f"cannot make `{self.folder}`: {reason}"
@@ -188,8 +192,8 @@ def train(
     """
     run = None if folder is None else Run(folder)
     known = run is not None and run.exists()
-    if known and not resume:
-        raise DiagnosticError(taken(run.folder))  # type: ignore[union-attr]
+    if run is not None and (known or run.is_used()) and not (known and resume):
+        raise DiagnosticError(taken(run.folder))
     about: dict[str, Any] = {}
     if known:
         assert run is not None
@@ -222,7 +226,8 @@ def trained(
     trainer = Trainer(network_of(job.recipe, made), data, job.recipe, fabric)
     saved = run.checkpoints(job, data)
     heard = progress if first else _silent()
-    restore(trainer, saved, heard)
+    if about:
+        restore(trainer, saved, heard)
     heard.began(facts(run, made, trainer))
     log = Log(run.log, trainer.step_number) if first else None
     try:
@@ -230,8 +235,9 @@ def trained(
     finally:
         if log is not None:
             log.close()
-    result = Result(run.folder, trainer.step_number, trainer.steps, trainer.last)
-    heard.ended(result.finished)
+    last = next((one for one in reversed(read_log(run.log)) if one["kind"] == "epoch"), {})
+    result = Result(run.folder, trainer.step_number, trainer.steps, last)
+    heard.ended(result.finished, last)
     return result
 
 

@@ -83,7 +83,6 @@ class Trainer:
         self.work = LiveWork(net, data.train.shape)
         self.clock = Clock()
         self.step_number, self.rate = 0, recipe.learning_rate
-        self.last: dict[str, Any] = {}  # what the log says of the last epoch
 
     # The loop ------------------------------------------------------------------------
 
@@ -191,7 +190,6 @@ class Trainer:
             values |= self.scores("train_at_end", self.look(self.batches.images))
         values["seconds"] = self.clock.seconds
         values["images_per_second"] = self.clock.rate()
-        self.last = values
         self.tally.clear()
         self.clock.reset()
         if log is not None:

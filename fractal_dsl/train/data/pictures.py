@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,7 @@ def hub(name: str) -> Found:
     repository, _, config = name.partition(":")
     words = KNOWN.get(repository.lower(), (repository,)) + ((config,) if config else ())
     datasets.disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # of its retries
     try:
         found = datasets.load_dataset(*words)
     except Exception as error:  # noqa: BLE001 - whatever its many layers of network raise
