@@ -16,8 +16,8 @@ __all__ = ["Shown", "table"]
 class Shown:
     """`train`'s Progress for a person; without a terminal, lines alone."""
 
-    def __init__(self, console: Console, live: bool) -> None:
-        self.console, self.live = console, live
+    def __init__(self, console: Console, live: bool, *, table: bool = True) -> None:
+        self.console, self.live, self.table = console, live, table
         self.bar: Progress | None = None
         self.about: Mapping[str, Any] = {}
 
@@ -58,9 +58,9 @@ class Shown:
 
     def ended(self, finished: bool, last: Mapping[str, Any]) -> None:
         self.close()
-        if finished:
+        if finished and self.table:
             self.console.result("\n".join(table(last)))
-        else:
+        elif not finished:
             self.say(f"stopped; `fractalc train --out {self.about['folder']} --resume` goes on")
 
     def say(self, text: str) -> None:

@@ -21,7 +21,7 @@ from fractal_dsl.train.recipe import (
     settings,
 )
 
-__all__ = ["Interrupt", "given", "needing_packages", "recipe_of"]
+__all__ = ["Interrupt", "given", "needing_packages", "recipe_of", "values_of"]
 
 PACKAGES = (
     "torch", "lightning_fabric", "numpy", "sklearn", "PIL", "matplotlib", "datasets", "pyarrow",
@@ -37,13 +37,19 @@ def given(arguments: argparse.Namespace) -> list[Field[Any]]:
 def recipe_of(arguments: argparse.Namespace) -> Recipe:
     """The recipe named, with the settings given. Raises UsageError and DiagnosticError."""
     recipe = Recipe() if arguments.recipe is None else read_recipe(arguments.recipe)
-    words = {name_of(one): getattr(arguments, f"recipe_{one.name}") for one in given(arguments)}
-    values = {name_of(one): from_word(one, words[name_of(one)]) for one in given(arguments)}
     try:
-        return changed(recipe, values)
+        return changed(recipe, values_of(arguments))
     except DiagnosticError as error:
         said = "; ".join(one.message for one in error.diagnostics)
         raise UsageError(said) from None
+
+
+def values_of(arguments: argparse.Namespace) -> dict[str, object]:
+    """The settings given, by the names that files have for them."""
+    return {
+        name_of(one): from_word(one, getattr(arguments, f"recipe_{one.name}"))
+        for one in given(arguments)
+    }
 
 
 @contextmanager

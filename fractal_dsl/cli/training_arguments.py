@@ -55,6 +55,7 @@ def add_training(commands: Commands) -> None:
     add_export(commands)
     experiment = add(commands, "experiment", EXPERIMENT)
     experiment.add_argument("table", metavar="TABLE", help="a file of TOML, such as table4.toml")
+    experiment.add_argument("--data", metavar="DATA", help="other images than the table says")
     experiment.add_argument(
         "--out", metavar="FOLDER", help="where runs go; without it: runs/TABLE"
     )

@@ -10,20 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fractal_dsl.train.checkpoint import read_checkpoint
-    from fractal_dsl.train.export import export
+    from fractal_dsl.train.experiment import (
+        Experiment,
+        carry_out,
+        read_experiment,
+        results,
+        text_table,
+    )
+    from fractal_dsl.train.exporting import export
     from fractal_dsl.train.progress import Progress, Silent
     from fractal_dsl.train.run import Job, Result, Run, train
     from fractal_dsl.train.tensorboard import WithTensorBoard
     from fractal_dsl.train.trained import Line, Trained, open_run, scored
 
 __all__ = [
-    "Job", "Line", "Progress", "Result", "Run", "Silent", "Trained", "WithTensorBoard", "export",
-    "open_run", "read_checkpoint", "scored", "train",
+    "Experiment", "Job", "Line", "Progress", "Result", "Run", "Silent", "Trained",
+    "WithTensorBoard", "carry_out", "export", "open_run", "read_checkpoint", "read_experiment",
+    "results", "scored", "text_table", "train",
 ]  # fmt: skip
 
 HOLDERS = {
     "checkpoint": ("read_checkpoint",),
-    "export": ("export",),
+    "experiment": ("Experiment", "carry_out", "read_experiment", "results", "text_table"),
+    "exporting": ("export",),
     "progress": ("Progress", "Silent"),
     "run": ("Job", "Result", "Run", "train"),
     "tensorboard": ("WithTensorBoard",),
