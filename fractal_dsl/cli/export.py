@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         column = None if arguments.column is None else column_of(arguments.column, one.columns)
         for path in paths:
             with waiting(f"making {path}"):
-                training.export(one, path, column, batches=arguments.recalibrate, fold=arguments.fold)
+                training.export(
+                    one, path, column, batches=arguments.recalibrate, fold=arguments.fold
+                )
     console.note(f"{one.made.name} after step {one.step:,}: {', '.join(map(str, paths))}")
     return OK

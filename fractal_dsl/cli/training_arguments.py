@@ -56,9 +56,7 @@ def add_training(commands: Commands) -> None:
     experiment = add(commands, "experiment", EXPERIMENT)
     experiment.add_argument("table", metavar="TABLE", help="a file of TOML, such as table4.toml")
     experiment.add_argument("--data", metavar="DATA", help="other images than the table says")
-    experiment.add_argument(
-        "--out", metavar="FOLDER", help="where runs go; without it: runs/TABLE"
-    )
+    experiment.add_argument("--out", metavar="FOLDER", help="where runs go; without it: runs/TABLE")
     experiment.add_argument(
         "--print", action="store_true", help="only print what is there, and train nothing"
     )
@@ -86,7 +84,9 @@ def add_train(commands: Commands) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in FOLDER, if there is one"
     )
-    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's log as well")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write TensorBoard's log as well"
+    )
     add_recipe(parser)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from fractal_dsl.train.exporting import export
     from fractal_dsl.train.progress import Progress, Silent
+    from fractal_dsl.train.report import write_report
     from fractal_dsl.train.run import Job, Result, Run, train
     from fractal_dsl.train.tensorboard import WithTensorBoard
     from fractal_dsl.train.trained import Line, Trained, open_run, scored
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Experiment", "Job", "Line", "Progress", "Result", "Run", "Silent", "Trained",
     "WithTensorBoard", "carry_out", "export", "open_run", "read_checkpoint", "read_experiment",
-    "results", "scored", "text_table", "train",
+    "results", "scored", "text_table", "train", "write_report",
 ]  # fmt: skip
 
 HOLDERS = {
@@ -34,6 +35,7 @@ HOLDERS = {
     "experiment": ("Experiment", "carry_out", "read_experiment", "results", "text_table"),
     "exporting": ("export",),
     "progress": ("Progress", "Silent"),
+    "report": ("write_report",),
     "run": ("Job", "Result", "Run", "train"),
     "tensorboard": ("WithTensorBoard",),
     "trained": ("Line", "Trained", "open_run", "scored"),

@@ -109,9 +109,7 @@ class Batches:
         self.at = 0
         device = self.images.labels.device
         self.order = torch.randperm(len(self.images), generator=self.generator).to(device)
-        down_right = torch.randint(
-            2 * SHIFT + 1, (len(self.images), 2), generator=self.generator
-        )
+        down_right = torch.randint(2 * SHIFT + 1, (len(self.images), 2), generator=self.generator)
         mirror = torch.randint(2, (len(self.images), 1), generator=self.generator)
         self.draws = torch.cat([down_right, mirror], 1).to(device)
 

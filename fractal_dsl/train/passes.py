@@ -12,7 +12,6 @@ from torch.nn.functional import cross_entropy
 __all__ = ["Passes", "passes_of"]
 
 
-
 class Passes(Protocol):
     """How a network is trained on one mini-batch."""
 

@@ -1,10 +1,10 @@
 """A run and its folder: what it was told, its log, its checkpoints.
 
-    run.toml         everything it was told, and what it ran with
-    spec.fdl         the specification
-    model.py         the network that it trains, as generated
-    log.jsonl        a line for some steps and for each epoch
-    checkpoints/     the last few, each a file that says of itself whether it is whole
+run.toml         everything it was told, and what it ran with
+spec.fdl         the specification
+model.py         the network that it trains, as generated
+log.jsonl        a line for some steps and for each epoch
+checkpoints/     the last few, each a file that says of itself whether it is whole
 """
 
 from __future__ import annotations
@@ -202,7 +202,9 @@ def train(
             agree(job, begun, given)
         job = begun
     if job is None:
-        raise DiagnosticError(Diagnostic("F0804", f"there is no run in `{folder}` to go on with", None))
+        raise DiagnosticError(
+            Diagnostic("F0804", f"there is no run in `{folder}` to go on with", None)
+        )
     fabric = launched(job.recipe)
     return trained(job, run, fabric, progress, about, stop)
 
@@ -317,4 +319,3 @@ def agree(wanted: Job, begun: Job, given: Sequence[str]) -> None:
             Diagnostic("F0804", said, None,
                        helps=(Help("--resume needs none of them: the folder knows them"),))
         )  # fmt: skip
-

@@ -29,7 +29,9 @@ class LiveWork:
         """Of the step whose gradients are there now."""
         if not self.known:
             return None
-        live = sum(macs for weight, macs in self.layers if getattr(weight, "grad", None) is not None)
+        live = sum(
+            macs for weight, macs in self.layers if getattr(weight, "grad", None) is not None
+        )
         return live / self.total
 
 

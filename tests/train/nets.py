@@ -41,7 +41,9 @@ def noise(images: int = 64, classes: int = 3) -> Data:
     shown = torch.randint(256, (classes, 1, 6, 6), generator=generator)
     drawn = torch.randint(-40, 41, (len(labels), 1, 6, 6), generator=generator)
     pixels = (shown[labels] + drawn).clamp(0, 255).byte()
-    train, test = (Images(pixels[part], labels[part]) for part in (slice(images), slice(images, None)))
+    train, test = (
+        Images(pixels[part], labels[part]) for part in (slice(images), slice(images, None))
+    )
     return prepared("noise", Found(train, test, classes), held_out=0, train_images=0, test_images=0)
 
 

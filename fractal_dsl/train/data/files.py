@@ -49,7 +49,9 @@ def idx(folder: Path) -> Found:
     """A folder of the MNIST family: `train-images-idx3-ubyte`, also with `.gz`, and the rest."""
     train = idx_pair(folder, "train-images", "train-labels")
     assert train is not None
-    return Found(train, idx_pair(folder, "t10k-images", "t10k-labels", "test-images", "test-labels"))
+    return Found(
+        train, idx_pair(folder, "t10k-images", "t10k-labels", "test-images", "test-labels")
+    )
 
 
 def idx_pair(folder: Path, *names: str) -> Images | None:
@@ -155,7 +157,9 @@ def in_order(path: Path, pixels: torch.Tensor) -> torch.Tensor:
     if pixels.ndim == 3:
         return pixels[:, None]
     if pixels.ndim != 4:
-        raise DiagnosticError(unreadable(path, f"images of {pixels.ndim} axes; 3 or 4 were expected"))
+        raise DiagnosticError(
+            unreadable(path, f"images of {pixels.ndim} axes; 3 or 4 were expected")
+        )
     last = pixels.shape[-1] in (1, 3, 4) and pixels.shape[1] not in (1, 3)
     return pixels.movedim(-1, 1).contiguous() if last else pixels
 
