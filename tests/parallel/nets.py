@@ -21,7 +21,7 @@ param C = 3
 """
 
 
-def made(spec: str = SPEC, style: Style = "modules", seed: int = 0, **params: int) -> Any:
+def made(spec: str = SPEC, style: Style = "modules", seed: int = 0, **params: Any) -> Any:
     """In float64 and train mode; weights are those of the seed."""
     torch.manual_seed(seed)
     return compile(spec, **params).module(style)().double()

@@ -35,13 +35,25 @@ class SyncNorm(nn.BatchNorm2d):
         variance = square - mean**2
         with torch.no_grad():
             count = RANKS * x.numel() / x.shape[1]
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            tracked, means, variances = buffers(self)
+            momentum = self.momentum
+            assert momentum is not None
+            tracked += 1
+            means.lerp_(mean, momentum)
+            variances.lerp_(variance * count / (count - 1), momentum)
         scale, shift, mean, variance = (
             one[:, None, None] for one in (self.weight, self.bias, mean, variance)
         )
         return (x - mean) * torch.rsqrt(variance + self.eps) * scale + shift
+
+
+def buffers(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor, Tensor]:
+    """Batches tracked, running means and running variances."""
+    tracked, means, variances = norm.num_batches_tracked, norm.running_mean, norm.running_var
+    assert tracked is not None
+    assert means is not None
+    assert variances is not None
+    return tracked, means, variances
 
 
 def synced(model: Any) -> Any:
@@ -57,8 +69,9 @@ def frozen(model: nn.Module) -> Any:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
-            module.running_mean.normal_(generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
+            _, means, variances = buffers(module)
+            means.normal_(generator=generator)
+            variances.uniform_(0.5, 2, generator=generator)
     return model
 
 
@@ -86,11 +99,13 @@ def trained(model: Any, rank: int | None = None, steps: int = STEPS) -> dict[str
 
 
 def state(model: nn.Module) -> dict[str, Tensor]:
-    inner = model.module if hasattr(model, "module") else model
+    wraps = isinstance(model, DropPathParallel | DistributedDataParallel)
+    inner = model.module if wraps else model
+    assert isinstance(inner, nn.Module)
     return {name: one.clone() for name, one in inner.state_dict().items()}
 
 
-def gradients(model: nn.Module) -> dict[str, Tensor | None]:
+def gradients(model: DropPathParallel) -> dict[str, Tensor | None]:
     return {name: one.grad for name, one in model.module.named_parameters()}
 
 
@@ -139,15 +154,17 @@ def compiled_not(rank: int) -> Any:
 
 
 def own_plans(rank: int) -> Any:
-    model = DropPathParallel(made(seed=rank), plans="own")
-    plans = [str(model.module.sample_plan()) for _ in range(20)]
+    net = made(seed=rank)
+    model = DropPathParallel(net, plans="own")
+    plans = [str(net.sample_plan()) for _ in range(20)]
     return plans, trained(model, rank), [one.grad is None for one in model.parameters()]
 
 
 def two_columns(rank: int) -> Any:
     """Column 1 on the first rank, column 3 on the second: nothing of a block in common."""
-    model = DropPathParallel(made(), plans="own")
-    loss(model, 0, rank, plan=model.module.column_plan(1 + 2 * rank)).backward()
+    net = made()
+    model = DropPathParallel(net, plans="own")
+    loss(model, 0, rank, plan=net.column_plan(1 + 2 * rank)).backward()
     own, alone = gradients(model), state(model)
     own = {name: None if one is None else one.clone() for name, one in own.items()}
     model.average()
@@ -156,8 +173,8 @@ def two_columns(rank: int) -> Any:
 
 def unequal_batches(rank: int) -> Any:
     """Statistics weigh by samples: 4 on the first rank, in two micro-batches, 2 on the second."""
-    model = DropPathParallel(made())
-    full = model.module.full_plan()
+    net = made()
+    model, full = DropPathParallel(net), net.full_plan()
     x, _ = batch(rank, 4 if rank == 0 else 2)
     for part in x.split(2):
         model(part, plan=full).sum().backward()
@@ -168,26 +185,29 @@ def unequal_batches(rank: int) -> Any:
 
 def micro_batches(rank: int) -> Any:
     """Two passes with different plans, one step."""
-    model = DropPathParallel(made())
+    net = made()
+    model = DropPathParallel(net)
     for seed in range(2):
-        (loss(model, seed, rank, plan=model.module.column_plan(1 + seed)) / 2).backward()
+        (loss(model, seed, rank, plan=net.column_plan(1 + seed)) / 2).backward()
     model.average()
     return gradients(model)
 
 
 def plans_that_differ(rank: int) -> Any:
-    model = DropPathParallel(made())
-    loss(model, 0, rank, plan=model.module.column_plan(1 + rank)).backward()
+    net = made()
+    model = DropPathParallel(net)
+    loss(model, 0, rank, plan=net.column_plan(1 + rank)).backward()
     return refusal(model.average)
 
 
 def again_from_a_checkpoint(rank: int) -> Any:
-    model = DropPathParallel(made())
+    net = made()
+    model = DropPathParallel(net)
     if rank == 0:
-        model.module.load_state_dict(made(seed=5).state_dict())
-        model.module.load_plan_state(torch.Generator().manual_seed(9).get_state())
+        net.load_state_dict(made(seed=5).state_dict())
+        net.load_plan_state(torch.Generator().manual_seed(9).get_state())
     model.synchronise()
-    return state(model), model.module.plan_state()
+    return state(model), net.plan_state()
 
 
 def refusals(rank: int) -> Any:

@@ -156,8 +156,8 @@ def test_fixed_plans_compile_as_one_graph(style: Style) -> None:
         torch.testing.assert_close(whole(X), model(X, plan=plan), rtol=1e-10, atol=1e-10)
     model.eval()
     backend = Counting("aot_eager")
-    whole = torch.compile(model, fullgraph=True, backend=backend)
-    torch.testing.assert_close(whole(X), model(X), rtol=1e-10, atol=1e-10)
+    evaluated: Any = torch.compile(model, fullgraph=True, backend=backend)
+    torch.testing.assert_close(evaluated(X), model(X), rtol=1e-10, atol=1e-10)
     assert backend.graphs == 1
 
 

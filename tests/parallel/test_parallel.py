@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 from fractal_dsl.runtime.parallel import DropPathParallel
 from tests.parallel import ranks
@@ -20,7 +20,7 @@ State = dict[str, Tensor]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder: Path = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(ranks.run, (folder,), nprocs=ranks.RANKS)
+    spawn(ranks.run, (folder,), nprocs=ranks.RANKS)
     files = [folder / f"rank{rank}.pt" for rank in range(ranks.RANKS)]
     return [torch.load(file, weights_only=False) for file in files]
 
@@ -100,11 +100,15 @@ def trained_in_turn() -> State:
                 norm.load_state_dict(values, strict=False)
             (ranks.loss(model, seed, rank, plan=plan) / ranks.RANKS).backward()
             after.append(buffers(norms))
-        for norm, *values in zip(norms, *after, strict=True):
-            mean = {name: sum(one[name] for one in values) / ranks.RANKS for name in values[0]}
-            norm.load_state_dict(mean, strict=False)
+        for index, norm in enumerate(norms):
+            norm.load_state_dict(mean([one[index] for one in after]), strict=False)
         descent.step()
-    return model.state_dict()
+    return ranks.state(model)
+
+
+def mean(states: list[State]) -> State:
+    together = {name: torch.stack([one[name] for one in states]) for name in states[0]}
+    return {name: one.sum(0) / len(states) for name, one in together.items()}
 
 
 def buffers(norms: list[nn.BatchNorm2d]) -> list[State]:

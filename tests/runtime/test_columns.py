@@ -66,8 +66,8 @@ def test_a_column_trains_as_it_does_inside(style: Style) -> None:
     theirs = dict(model.named_parameters())
     for name, one in column.named_parameters():
         torch.testing.assert_close(one.grad, theirs[name].grad)
-    for name, one in column.named_buffers():
-        torch.testing.assert_close(one, model.get_buffer(name))
+    for name, buffer in column.named_buffers():
+        torch.testing.assert_close(buffer, model.get_buffer(name))
 
 
 def test_a_column_of_a_net_that_draws_for_each_sample_has_torch_s_own_batch_norm() -> None:
@@ -115,7 +115,7 @@ class Convolutions(TorchDispatchMode):
     """Counts what is computed, below everything that Python could look up."""
 
     def __init__(self) -> None:
-        super().__init__()
+        TorchDispatchMode.__init__(self)
         self.seen: Counter[tuple[int, int]] = Counter()
         self.kept: list[Any] = []
 
@@ -238,9 +238,9 @@ def test_recalibrated_statistics_are_means_over_the_batches(text: str, column: i
     with torch.no_grad():
         for x, _ in batches():
             twin(x)
-    for name, one in found.named_buffers():
+    for name, buffer in found.named_buffers():
         mine = dict(twin.named_buffers()).get(name, before[name])
-        torch.testing.assert_close(one, mine, msg=name)
+        torch.testing.assert_close(buffer, mine, msg=name)
     key = next(name for name in live(model, plan, (2, 2, 8, 8)) if name.endswith("conv2d.weight"))
     weight, norm = model.get_parameter(key), key.replace("conv2d.weight", "batch_norm")
     values = [nn.functional.conv2d(x, weight, padding=1) for x, _ in batches()]

@@ -52,7 +52,7 @@ def test_a_net_maps_to_itself() -> None:
 def test_f_2_seeds_f_3() -> None:
     """Written out by hand for both blocks: where the width changes, f_2 takes its parts."""
     found = keymap(compiled(BLOCKS, C=2), compiled(BLOCKS, C=3))
-    expected = {}
+    expected: dict[str, str] = {}
     for block in ("block.0.f", "block.1.f"):
         expected |= {
             f"{block}.f_1.f_1.conv": f"{block}.f_1.conv",
