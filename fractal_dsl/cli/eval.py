@@ -26,8 +26,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         columns = columns_of(arguments.column, one.columns)
         lines = training.scored(one, images, columns, batches=arguments.recalibrate)
     if arguments.json:
-        held = {"run": arguments.run, "step": one.step, "images": len(images),
-                "split": arguments.split, "columns": [line.as_data() for line in lines]}  # fmt: skip
+        held = {
+            "run": arguments.run,
+            "step": one.step,
+            "split": arguments.split,
+            "images": len(images),
+            "columns": [line.as_data() for line in lines],
+        }
         console.result(json.dumps(held, indent=2))
     else:
         console.note(f"{one.made.name} after step {one.step:,}, on {len(images):,} images")

@@ -31,9 +31,13 @@ class Shown:
         )
         if self.live:
             self.bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"),
-                TimeRemainingColumn(), console=Rich(stderr=True), transient=True,
-            )  # fmt: skip
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:3.0f}%"),
+                TimeRemainingColumn(),
+                console=Rich(stderr=True),
+                transient=True,
+            )
             self.bar.add_task("", total=about["steps"], completed=about["step"])
             self.bar.start()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import Field
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from fractal_dsl.cli.arguments import UsageError
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
@@ -78,7 +78,7 @@ class Interrupt:
     def __call__(self) -> bool:
         return self.asked
 
-    def __enter__(self) -> Interrupt:
+    def __enter__(self) -> Self:
         self.before = [signal.signal(one, self.ask) for one in self.SIGNALS]
         return self
 

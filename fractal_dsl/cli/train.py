@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with needing_packages("train"), asked():
         job = job_of(arguments)
         progress = Shown(console, sys.stderr.isatty())
-        heard = progress
+        heard: training.Progress = progress
         if arguments.tensorboard:
             heard = training.WithTensorBoard(progress)
         with Interrupt() as stop:

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from fractal_dsl.runtime import anytime
 from fractal_dsl.train.batches import Centre
 from fractal_dsl.train.data.images import Images
+from fractal_dsl.train.ranks import summed
 
 __all__ = ["Score", "columns_of", "evaluated", "in_statistics_of"]
 
@@ -70,8 +71,8 @@ def evaluated(
             for at, (_, output) in enumerate(answers(net, x, asked)):
                 sums[at] += tallied(output, y)
     net.train(training)
-    if fabric is not None and ranks > 1:
-        sums = fabric.all_reduce(sums, reduce_op="sum")
+    if fabric is not None:
+        sums = summed(fabric, sums)
     total = len(images)
     return {
         k: Score(loss / total, right / total, total)

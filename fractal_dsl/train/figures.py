@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 __all__ = ["Curve", "History", "Point", "anytime_figure", "drawn", "live_figure", "loss_figure"]
 
-matplotlib.rcParams["svg.hashsalt"] = "fractalc"  # the same figure is the same file
+mpl.rcParams["svg.hashsalt"] = "fractalc"  # the same figure is the same file
 SIZE = (9.0, 4.2)
 COLOURS = "viridis"
 
@@ -74,7 +74,7 @@ def named(one: History, *, several: bool) -> list[Curve]:
 
 
 def colours(number: int) -> list[Any]:
-    ramp = matplotlib.colormaps[COLOURS]
+    ramp = mpl.colormaps[COLOURS]
     return [ramp(0.9 * at / max(number - 1, 1)) for at in range(number)]
 
 
@@ -86,8 +86,8 @@ def anytime_figure(points: Mapping[str, Sequence[Point]]) -> Figure:
         macs = [point.macs for point in own]
         axis.plot(macs, [point.error for point in own], "o--", color=colour, alpha=0.5,
                   label=f"{name}, as trained")  # fmt: skip
-        again = [point.recalibrated for point in own]
-        if None not in again:
+        again = [point.recalibrated for point in own if point.recalibrated is not None]
+        if len(again) == len(own):
             axis.plot(macs, again, "o-", color=colour, label=f"{name}, recalibrated")
         for point in own:
             at = point.error if point.recalibrated is None else point.recalibrated

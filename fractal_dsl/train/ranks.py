@@ -17,7 +17,7 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.runtime.parallel import DropPathParallel
 from fractal_dsl.train.recipe import Recipe
 
-__all__ = ["derived", "gathered", "launched", "spread", "synced"]
+__all__ = ["derived", "gathered", "launched", "spread", "summed", "synced"]
 
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
@@ -120,6 +120,15 @@ def synced(net: nn.Module) -> None:
     for module in net.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SyncedNorm
+
+
+def summed(fabric: Fabric, mine: Tensor) -> Tensor:
+    """Over all processes."""
+    if fabric.world_size == 1:
+        return mine
+    total = mine.clone()
+    torch.distributed.all_reduce(total)
+    return total
 
 
 def gathered(fabric: Fabric, mine: dict[str, Any]) -> list[dict[str, Any]]:

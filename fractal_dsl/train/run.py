@@ -237,7 +237,9 @@ def trained(
     finally:
         if log is not None:
             log.close()
-    last = next((one for one in reversed(read_log(run.log)) if one["kind"] == "epoch"), {})
+    last: dict[str, Any] = next(
+        (one for one in reversed(read_log(run.log)) if one["kind"] == "epoch"), {}
+    )
     result = Result(run.folder, trainer.step_number, trainer.steps, last)
     heard.ended(result.finished, last)
     return result

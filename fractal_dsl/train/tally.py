@@ -9,6 +9,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fractal_dsl.train.ranks import summed
+
 __all__ = ["Tally"]
 
 LOSS, RIGHT, IMAGES = range(3)
@@ -38,10 +40,7 @@ class Tally:
 
     def summary(self, fabric: Fabric, *, live: bool) -> dict[str, Any]:
         """Means over the epoch, of all processes: of all passes, and of each column's own."""
-        sums = self.sums
-        if fabric.world_size > 1:
-            sums = fabric.all_reduce(sums, reduce_op="sum")
-        rows = sums.tolist()
+        rows = summed(fabric, self.sums).tolist()
         total = [sum(column) for column in zip(*rows, strict=True)]
         values: dict[str, Any] = {"train": means(total)}
         if len(rows) > 1:

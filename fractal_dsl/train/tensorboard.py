@@ -22,9 +22,7 @@ class WithTensorBoard:
 
     def began(self, about: Mapping[str, Any]) -> None:
         folder = Path(about["folder"]) / "tensorboard"
-        self.writer = SummaryWriter(  # type: ignore[no-untyped-call]
-            folder, purge_step=about["step"] + 1
-        )
+        self.writer = SummaryWriter(folder, purge_step=about["step"] + 1)
         self.progress.began(about)
 
     def stepped(self, step: int, values: Mapping[str, float]) -> None:

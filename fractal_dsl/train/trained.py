@@ -70,7 +70,7 @@ def open_run(folder: Path, step: int | None = None, data: str | None = None) -> 
     """
     run = Run(folder)
     _, job = run.read()
-    path, state = checkpoint(folder, step)
+    state = checkpoint(folder, step)
     own = load_data(job.data, job.recipe)
     made = compiled_for(job.spec, own.train.shape, own.classes)
     net = fresh(made, 0, 0)
@@ -82,7 +82,7 @@ def open_run(folder: Path, step: int | None = None, data: str | None = None) -> 
     return Trained(run, job, made, net.eval(), images, centre, state["step"]["number"])
 
 
-def checkpoint(folder: Path, step: int | None) -> tuple[Path, dict[str, Any]]:
+def checkpoint(folder: Path, step: int | None) -> dict[str, Any]:
     paths = list(newest(folder / "checkpoints"))
     if step is not None:
         paths = [one for one in paths if one.name == f"step-{step:08d}.pt"]
@@ -92,7 +92,7 @@ def checkpoint(folder: Path, step: int | None) -> tuple[Path, dict[str, Any]]:
         helps = (Help(f"there are those after {', '.join(map(str, there))}"),) if there else ()
         raise DiagnosticError(Diagnostic("F0804", said, None, helps=helps))
     try:
-        return paths[0], read_checkpoint(paths[0])
+        return read_checkpoint(paths[0])
     except DamagedError as error:
         said = f"checkpoint `{paths[0]}` is damaged: {error}"
         older = "--step takes an older one" if len(paths) > 1 else "train again"

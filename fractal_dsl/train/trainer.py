@@ -1,4 +1,4 @@
-"""The training loop, and the seven pieces of state that make a stopped run go on as if it had not."""
+"""The training loop, and the seven pieces of state with which a stopped run goes on as it was."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fractal_dsl.train.evaluate import Score, columns_of, evaluated
 from fractal_dsl.train.log import Log
 from fractal_dsl.train.passes import passes_of
 from fractal_dsl.train.progress import Progress
-from fractal_dsl.train.ranks import derived, gathered, spread
+from fractal_dsl.train.ranks import derived, gathered, spread, summed
 from fractal_dsl.train.recipe import Recipe
 from fractal_dsl.train.schedule import Schedule
 from fractal_dsl.train.tally import Tally
@@ -62,7 +62,7 @@ class Trainer:
         rank, ranks = fabric.global_rank, fabric.world_size
         torch.manual_seed(derived(recipe.seed, "dropout", rank))
         self.net = with_rates(net, recipe)
-        self.wrapped = spread(net, recipe, fabric)
+        self.wrapped: Any = spread(net, recipe, fabric)
         if recipe.compile:
             compiled(self.net)
         groups = parameter_groups(net, recipe.weight_decay)
@@ -147,7 +147,10 @@ class Trainer:
         where = next((one for one in found if one), None)
         if where is None:
             own = faults.within(self.net, batch.x, lambda x: self.passes.again(x, batch.y))
-            where = min(one["found"] for one in gathered(self.fabric, {"found": own}))[1]
+            every: list[tuple[int, str]] = [
+                one["found"] for one in gathered(self.fabric, {"found": own})
+            ]
+            where = min(every)[1]
         raise faults.not_finite(self.step_number + 1, where, self.rate)
 
     def is_due(self, ahead: int = 0) -> bool:
@@ -163,14 +166,14 @@ class Trainer:
         if self.step_number % self.recipe.log_every:
             return False
         wish = torch.tensor(float(stop()), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(wish, reduce_op="sum") > 0)
+        return bool(summed(self.fabric, wish) > 0)
 
     # What is told --------------------------------------------------------------------
 
     def log_step(
         self, log: Log | None, progress: Progress, loss: Tensor, norm: Tensor | None
     ) -> None:
-        values = {
+        values: dict[str, Any] = {
             "epoch": self.step_number / self.epoch_steps,
             "loss": float(loss),
             "gradient_norm": None if norm is None else float(norm),

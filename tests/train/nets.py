@@ -10,10 +10,10 @@ import torch
 
 from fractal_dsl.source import Source
 from fractal_dsl.train.data.images import Data, Found, Images, prepared
-from fractal_dsl.train.recipe import Recipe
-from fractal_dsl.train.run import Job, Run, network_of
 from fractal_dsl.train.network import compiled_for
 from fractal_dsl.train.ranks import launched
+from fractal_dsl.train.recipe import Recipe
+from fractal_dsl.train.run import Job, Run, network_of
 from fractal_dsl.train.trainer import Trainer
 
 __all__ = ["SPEC", "job", "noise", "recipe", "same", "trainer"]

@@ -110,12 +110,12 @@ def parquet(path: Path) -> Found:
 
 
 def table(path: Path, files: Sequence[Path]) -> Images:
-    import pyarrow
+    import pyarrow as pa
     from pyarrow.parquet import read_table
 
     try:
-        read = pyarrow.concat_tables([read_table(one) for one in files])
-    except (OSError, pyarrow.ArrowException) as error:
+        read = pa.concat_tables([read_table(one) for one in files])
+    except (OSError, pa.ArrowException) as error:
         raise DiagnosticError(unreadable(path, str(error).split("\n")[0].lower())) from None
     image = chosen(path, read.column_names, IMAGE_COLUMNS)
     label = chosen(path, read.column_names, LABEL_COLUMNS)
