@@ -23,7 +23,7 @@ class Centre:
     deviation: Tensor
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        return pixels.to(self.mean.dtype).sub_(self.mean).div_(self.deviation)
+        return (pixels.to(self.mean.dtype) - self.mean).div_(self.deviation)
 
     def to(self, device: torch.device) -> Centre:
         return Centre(self.mean.to(device), self.deviation.to(device))
@@ -57,10 +57,9 @@ def augmented(x: Tensor, draws: Tensor, kind: str) -> Tensor:
     height, width = x.shape[2:]
     down, right, mirror = draws.T
     rows = down[:, None] - SHIFT + torch.arange(height, device=x.device)
-    columns = torch.arange(width, device=x.device).expand(len(x), width)
-    columns = torch.where(mirror[:, None].bool(), width - 1 - columns, columns)
-    columns = right[:, None] - SHIFT + columns
+    columns = right[:, None] - SHIFT + torch.arange(width, device=x.device)
     (rows, above), (columns, beside) = inside(rows, height, kind), inside(columns, width, kind)
+    columns = torch.where(mirror[:, None].bool(), width - 1 - columns, columns)
     images = torch.arange(len(x), device=x.device)[:, None, None]
     moved = x.movedim(1, 3)[images, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
     if kind == "++":
