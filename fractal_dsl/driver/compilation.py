@@ -40,7 +40,7 @@ class Form:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Compilation:
     """A compiled net: its graph, what is known of it, and every form it can be written in.
 
@@ -50,6 +50,10 @@ class Compilation:
     spec: Source
     program: Program
     warnings: tuple[Diagnostic, ...] = ()
+
+    def __repr__(self) -> str:
+        ends = f"{self.program.input} -> {self.program.output}"
+        return f"<Compilation {self.name}: {ends}, from {self.spec.name}>"
 
     @property
     def name(self) -> str:

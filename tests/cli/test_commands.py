@@ -79,6 +79,7 @@ def test_lists_kept_for_a_fast_start_are_the_driver_s() -> None:
         (["net.fdl", "-o", "a.py", "--to", "onnx"], "invalid choice"),
         (["net.fdl", "-o", "a.py", "--expand"], "--expand is for pictures"),
         (["net.fdl", "-o", "a.svg", "--style", "flat"], "--style is for Python"),
+        (["net.fdl", "-o", "./net.fdl", "--to", "json"], "would overwrite the specification"),
         (["net.fdl", "-o", "a.json", "--checkpoint"], "--checkpoint is for Python"),
         (["dump", "net.fdl", "--stage", "ir", "--column", "9"], "1 to 3"),
         (["dump", "net.fdl", "--stage", "tokens", "--column", "1"], "of the text"),
