@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fractal_dsl.cli import main, status
-from fractal_dsl.driver import compile_source
+from fractal_dsl.driver import compile_source, library
 from fractal_dsl.driver.facts import report_data
 from fractal_dsl.ir.operators import GROUPS
 from fractal_dsl.ir.operators.describe import markdown
@@ -73,6 +73,10 @@ def test_every_spec_compiles(path: Path) -> None:
 def test_fdl_in_the_documents_compiles(page: Path) -> None:
     for block in blocks(page, "fdl"):
         compile_source(Source("page.fdl", block))
+
+
+def test_the_page_of_the_library_is_its_text() -> None:
+    assert (ROOT / "docs" / "library.md").read_text("utf-8") == library.markdown()
 
 
 def test_the_page_of_operators_is_the_table() -> None:
