@@ -20,16 +20,17 @@ from fractal_dsl.syntax import parse, tree
 from fractal_dsl.syntax.parser_table import lexemes_of
 from fractal_dsl.syntax.printer import print_program
 
-__all__ = ["STAGES", "Request"]
+__all__ = ["OF_TEXT", "STAGES", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A file, and which net of it with which values."""
+    """A file, which net of it with which values, and which column of that, if only one."""
 
     source: Source
     net: str | None
     params: dict[str, Value]
+    column: int | None = None
 
 
 Stage: TypeAlias = Callable[[Request], str]
@@ -118,7 +119,8 @@ def dot(request: Request) -> str:
 
 
 def compiled(request: Request) -> Compilation:
-    return compile_source(request.source, net=request.net, params=request.params)
+    whole = compile_source(request.source, net=request.net, params=request.params)
+    return whole if request.column is None else whole.column(request.column)
 
 
 STAGES: dict[str, Stage] = {
@@ -131,3 +133,6 @@ STAGES: dict[str, Stage] = {
     "python": python,
     "dot": dot,
 }
+
+OF_TEXT = ("tokens", "syntax", "resolved")
+"""Stages of the file as a whole, whichever net and column of it is asked for."""

@@ -205,11 +205,13 @@ def _fold(function: Callable[[Tensor, Tensor], Tensor]) -> Operation:
 
 
 def _beside(x: tuple[Tensor, ...], here: Instance) -> list[Tensor]:
-    """Vectors beside images or sequences as one value for each channel of them."""
-    whole = max((shape for shape in here.shapes), key=lambda shape: len(shape.sizes))
-    sizes = [1] * len(whole.sizes)
-    sizes[whole.channel_axis] = whole.channels
-    return [one.view(-1, *sizes) if one.dim() == 2 else one for one in x]
+    """Vectors beside images or sequences as one value for each channel of them, or for all."""
+    whole = max(here.shapes, key=lambda shape: len(shape.sizes))
+    before, behind = whole.channel_axis, len(whole.sizes) - whole.channel_axis - 1
+    return [
+        one.view(-1, *[1] * before, one.shape[1], *[1] * behind) if one.dim() == 2 else one
+        for one in x
+    ]
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -253,6 +255,7 @@ OPERATIONS: dict[str, Operation] = {
     "softplus": _plain(F.softplus),
     "dropout": lambda a, x, here: F.dropout(x[0], a.rate, here.training),
     "dropout2d": lambda a, x, here: F.dropout2d(x[0], a.rate, here.training),
+    "stochastic_depth": _plain(lambda x: x),  # in eval; `per_sample` knows what training does
     "sum": _fold(torch.add),
     "difference": _fold(torch.sub),
     "product": _fold(torch.mul),

@@ -24,6 +24,7 @@ from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, binary, join
+from fractal_dsl.semantics.depths import stochastic_depth
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
 from fractal_dsl.semantics.externs import extern_attributes, extern_of
@@ -177,7 +178,7 @@ def named_as(
         if word in COMBINATORS:
             if not isinstance(expression, tree.Call):
                 raise fail("F0206", f"`{word}` needs its operands in brackets", expression.span)
-            combined: Flow = yield COMBINED[word](site, expression, arrival)
+            combined: Flow = yield WORDS[word](site, expression, arrival)
             return combined
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
             operator: Flow = yield operator_at_work(site, expression, word, arrival, tag)
@@ -211,13 +212,19 @@ def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
 
 
 def apply_value(
-    site: Site, value: Network, arrival: Arrival, name: str, span: Span, tag: str | None = None
+    site: Site,
+    value: Network,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    tag: str | None = None,
+    end: Attributes | None = None,
 ) -> Steps[Flow]:
     """A call to the graph of a rule or an argument."""
     if isinstance(value, SharedNetwork):
         once: Flow = yield apply_shared(site, value, arrival, span)
         return once
-    made: Made = yield instantiate(site, value, arrival, name, span)
+    made: Made = yield instantiate(site, value, arrival, name, span, end)
     return site.builder.call(made, arrival, site.builder.segment(name), span, tag)
 
 
@@ -241,10 +248,20 @@ def apply_shared(site: Site, value: SharedNetwork, arrival: Arrival, span: Span)
     return Flow.of(builder.close(flow))
 
 
-def instantiate(site: Site, value: Fresh, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
-    """The graph of a network for one form of what comes in, built once."""
+def instantiate(
+    site: Site,
+    value: Fresh,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    end: Attributes | None = None,
+) -> Steps[Made]:
+    """The graph of a network for one form of what comes in, built once.
+
+    `end` is an operator that its value goes through last.
+    """
     world = site.builder.world
-    key = (value.key, entry_key(arrival))
+    key = (value.key, entry_key(arrival), end)
     if key in world.instances:
         known = world.instances[key]
         if known is None:
@@ -259,6 +276,8 @@ def instantiate(site: Site, value: Fresh, arrival: Arrival, name: str, span: Spa
         start = inner.entering(arrival, root.span)
         around = Site(inner, value.scope, site.builders, arrival.shape)
         flow: Flow = yield apply(around, root, start)
+        if end is not None:
+            flow = Flow.of(inner.apply(end, [inner.tensor(inner.close(flow), span)], "end", span))
     world.building.pop()
     world.instances[key] = made = finish(inner, flow, value, name)
     return made
@@ -523,6 +542,8 @@ def unary(site: Site, expression: tree.Unary, arrival: Arrival | None) -> Steps[
     value = site.builder.tensor(site.builder.close(flow), expression.span, "-")
     return Flow.of(site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span))
 
+
+WORDS = COMBINED | {"stochastic_depth": stochastic_depth}
 
 HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow]]] = {
     tree.Series: series,

@@ -476,13 +476,6 @@ def checked_rate(value: Value, what: str, span: Span) -> float:
     return float(value)
 
 
-def stochastic_depth(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
-    raise fail(
-        "F0210", "`stochastic_depth` is not there yet", expression.span, "planned, not built"
-    )
-    yield
-
-
 def misplaced_each(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     raise fail("F0405", "`each` stands only after `>>`", expression.span)
     yield
@@ -499,6 +492,5 @@ COMBINED: dict[str, Callable[[Site, tree.Call, Arrival | None], Steps[Flow]]] = 
     "min": word_merge,
     "product": word_merge,
     "split": split,
-    "stochastic_depth": stochastic_depth,
     "sum": word_merge,
 }

@@ -104,7 +104,9 @@ def needs(sign: Span, kind: str) -> str:
     if concatenates(sign):
         places = {"image": "heights and widths", "sequence": "numbers of tokens"}
         return f"`{sign.text}` needs equal {places.get(kind, 'kinds')}"
-    gate = ", or one value a channel or a place" if sign.text in ("*", "/", "product") else ""
+    gate = (
+        ", or one value a channel, a place or for all" if sign.text in ("*", "/", "product") else ""
+    )
     return f"`{sign.text}` needs equal shapes{gate}"
 
 

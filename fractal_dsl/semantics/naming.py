@@ -6,11 +6,21 @@ import re
 from collections import Counter
 from typing import assert_never
 
+from fractal_dsl.ir.operators import OPERATORS
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINATORS", "LEARNED", "called_name", "called_part", "segments", "written_name"]
+__all__ = [
+    "COMBINATORS",
+    "LEARNED",
+    "branch_part",
+    "called_name",
+    "called_part",
+    "segments",
+    "written_name",
+]
 
 # Calls whose arguments are networks that belong to the equation itself.
+DEPTH = "stochastic_depth"
 COMBINATORS = frozenset(
     {
         "chain",
@@ -92,11 +102,34 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
         name = called_part(expression)
         if isinstance(expression, tree.Shared):
             name = called_part(expression.operand) or "shared"
-        if name is not None and name not in COMBINATORS and name != "id":
+        if name == DEPTH and isinstance(expression, tree.Call):
+            expression, name = branch_part(expression)
+            if isinstance(expression, tree.Tag):
+                waiting.append(expression)
+                continue
+        if name is not None and name not in COMBINATORS - {DEPTH} and not is_id(expression):
             found.append((expression, name))
             continue
         waiting.extend(reversed(_network_children(expression)))
     return found, tags
+
+
+def is_id(expression: tree.Expression) -> bool:
+    return isinstance(expression, tree.Name) and expression.name == "id"
+
+
+def branch_part(expression: tree.Call) -> tuple[tree.Expression, str]:
+    """What names the branch of `stochastic_depth(e, p)`: `e` where that is a tag, or the name
+    or a call of a network; else the whole, as `stochastic_depth`."""
+    branch = next((a.value for a in expression.arguments if a.keyword is None), None)
+    while isinstance(branch, tree.Parenthesised):
+        branch = branch.inner
+    if isinstance(branch, tree.Tag):
+        return branch, branch.name
+    name = None if branch is None else called_name(branch)
+    if branch is None or name is None or name in COMBINATORS | OPERATORS.keys() | {"id"}:
+        return expression, DEPTH
+    return branch, name
 
 
 def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...]:

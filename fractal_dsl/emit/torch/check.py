@@ -17,12 +17,14 @@ __all__ = ["check_code"]
 
 IMPORTS: Final = {
     "__future__": {"annotations"},
-    "collections.abc": {"Callable", "Iterable", "Sequence"},
+    "collections.abc": {"Callable", "Iterable", "Iterator", "Sequence"},
     "contextlib": {"nullcontext"},
-    "functools": {"partial", "reduce"},
+    "copy": {"deepcopy"},
+    "functools": {"cache", "partial", "reduce"},
     "itertools": {"compress"},
     "operator": {"or_"},
     "torch": {"Tensor", "nn"},
+    "torch.overrides": {"TorchFunctionMode"},
     "torch.utils.checkpoint": {"checkpoint"},
     "typing": {"Any", "NamedTuple", "cast"},
 }
@@ -30,12 +32,12 @@ IMPORTS: Final = {
 BUILTINS: Final = frozenset(
     """
     False None NotImplementedError True ValueError all any bool dict enumerate float int isinstance
-    iter len list next object range reversed set str sum super tuple type zip
+    iter len list next object range reversed set setattr str sum super tuple type zip
     """.split()
 )
 
 DUNDERS: Final = frozenset(
-    {"__all__", "__enter__", "__exit__", "__future__", "__init__", "__str__"}
+    "__all__ __enter__ __exit__ __future__ __init__ __str__ __torch_function__".split()
 )
 
 TORCH: Final = frozenset(
@@ -43,8 +45,8 @@ TORCH: Final = frozenset(
     torch.is_grad_enabled
     torch.Generator torch.Generator().manual_seed torch.add torch.arange torch.autograd torch.cat
     torch.channels_last torch.div torch.double torch.float32 torch.full torch.maximum torch.minimum
-    torch.mul torch.promote_types torch.rand torch.stack torch.sub torch.tensor torch.zeros
-    torch.zeros_like
+    torch.mul torch.no_grad torch.promote_types torch.rand torch.set_grad_enabled torch.stack
+    torch.sub torch.tensor torch.zeros torch.zeros_like
     """.split()
 )
 
@@ -53,7 +55,8 @@ LAYERS: Final = frozenset(
     AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d ChannelShuffle Conv2d
     ConvTranspose2d Dropout Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish
     Identity LayerNorm LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter PReLU ReLU ReLU6
-    SELU SiLU Sigmoid Softmax Softplus SyncBatchNorm Tanh Upsample ZeroPad2d functional init
+    SELU Sequential SiLU Sigmoid Softmax Softplus SyncBatchNorm Tanh Upsample ZeroPad2d functional
+    init
     """.split()
 )
 
@@ -66,8 +69,9 @@ PLAIN: Final = frozenset(
         ast.GtE, ast.If, ast.IfExp, ast.In, ast.Is, ast.IsNot, ast.JoinedStr, ast.LShift,
         ast.Lambda, ast.List, ast.ListComp, ast.Load, ast.Lt, ast.LtE, ast.Module, ast.Mult,
         ast.Not, ast.NotEq, ast.NotIn, ast.Or, ast.Pow, ast.RShift, ast.Raise, ast.Return,
-        ast.Slice, ast.Starred, ast.Store, ast.Sub, ast.Subscript, ast.Tuple, ast.USub,
-        ast.UnaryOp, ast.arg, ast.arguments, ast.comprehension, ast.keyword,
+        ast.Set, ast.SetComp, ast.Slice, ast.Starred, ast.Store, ast.Sub, ast.Subscript,
+        ast.Tuple, ast.USub, ast.UnaryOp, ast.With, ast.Yield, ast.arg, ast.arguments,
+        ast.comprehension, ast.keyword, ast.withitem,
     }
 )  # fmt: skip
 
@@ -165,7 +169,7 @@ class _Checker:
 
     def attribute(self, node: ast.AST) -> str | None:
         assert isinstance(node, ast.Attribute)
-        if node.attr.startswith("_") and node.attr != "__init__":
+        if node.attr.startswith("_") and node.attr not in ("__init__", "__name__"):
             return f"the attribute {node.attr!r}"
         path = dotted_path(node)
         if path.partition(".")[0] in self.roots:

@@ -159,6 +159,7 @@ class Tapes:
             self.forms[graph] = (
                 self.program.graphs[graph].is_open,
                 self.steered[graph],
+                None if body.end is None else facts_of(body.end)["per"],
                 _Form(self).of(body),
             )
         return self.forms[graph]

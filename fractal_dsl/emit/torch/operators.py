@@ -287,6 +287,7 @@ ENTRIES: dict[str, Entry] = {
     "softplus": Entry(),
     "dropout": Entry(kept("rate")),
     "dropout2d": Entry(kept("rate")),
+    "stochastic_depth": Entry(kept("rate"), kept("per")),
     "sum": Entry(facts=beside, formula=ALWAYS),
     "difference": Entry(facts=beside, formula=ALWAYS),
     "product": Entry(facts=beside, formula=ALWAYS),

@@ -88,11 +88,11 @@ def written(
     *,
     inplace: bool = False,
     inputs: Sequence[Safe] = (),
-    per_sample: bool = False,
+    sees_some: bool = False,
 ) -> Code:
     """The fragment of one operator; `numbers` are how its numbers are written here.
 
-    `per_sample`: some samples of a mini-batch may come in, which concerns statistics.
+    `sees_some`: not all samples of a mini-batch need come in, which concerns statistics.
     """
     entry = ENTRIES[attributes.operator]
     view: dict[str, object] = {
@@ -101,7 +101,7 @@ def written(
     }
     view |= facts
     view["inplace"] = inplace
-    view["per_sample"] = per_sample
+    view["sees_some"] = sees_some
     view["many"] = len(inputs) > MANY
     view["pair"] = len(inputs) == 2
     if "ceil" in facts and view["stride"] == view["kernel_size"]:

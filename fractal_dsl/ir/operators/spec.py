@@ -69,7 +69,8 @@ class Tensor:
 class Window:
     """How far an operator looks along height and width, for the receptive field.
 
-    A stride below 1 is that of an operator which makes an image larger.
+    A stride of 1/n is that of an operator which makes an image n times as large: it spreads each
+    value over a kernel of the output.
     """
 
     kernel: tuple[int, int]
