@@ -50,6 +50,7 @@ exit status:
   2  the command line is wrong
   3  the specification is over a limit
   70 a bug in fractalc, with a report to send
+ 130 interrupted
 """
 
 CHECK = "Looks for mistakes in every net of every file, and writes nothing."
@@ -81,6 +82,30 @@ COMMANDS = {
     "export": "write a trained network for use",
     "experiment": "train the rows of a table and print it",
     "completion": "print a script for your shell",
+}
+
+
+EXAMPLES_OF = {
+    "compile": (
+        "fractalc fractal4.fdl -o model.py -o model.svg",
+        "fractalc fractal4.fdl -o model.py --set C=5 --style flat",
+        "fractalc fractal4.fdl -o sample.png --highlight sample=7",
+        "fractalc - -o - --to json < fractal4.fdl",
+    ),
+    "info": (
+        "fractalc info fractal4.fdl",
+        "fractalc info fractal4.fdl --set C=60",
+        "fractalc info fractal4.fdl --column 3 --json",
+    ),
+    "check": ("fractalc check *.fdl", "fractalc check fractal4.fdl --set C=5 --json"),
+    "keymap": ("fractalc keymap f.fdl f.fdl --set-small C=3 --set-large C=4",),
+    "dump": (
+        "fractalc dump fractal4.fdl --stage ir      each distinct graph",
+        "fractalc dump fractal4.fdl --stage flat    every node, with its state-dict key",
+    ),
+    "explain": ("fractalc explain F0202", "fractalc explain        every code"),
+    "operators": ("fractalc operators",),
+    "completion": ("fractalc completion bash",),
 }
 
 
@@ -150,11 +175,13 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 def add(
     commands: Commands, name: str, about: str, usage: str | None = None
 ) -> argparse.ArgumentParser:
+    shown = "".join(f"\n  {example}" for example in EXAMPLES_OF.get(name, ()))
     parser = commands.add_parser(
         name,
         help=COMMANDS[name],
         usage=usage,
         description=about,
+        epilog=f"examples:{shown}" if shown else None,
         formatter_class=Formatter,
         allow_abbrev=False,
     )

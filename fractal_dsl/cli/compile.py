@@ -15,6 +15,16 @@ from fractal_dsl.driver.targets import PICTURES, STDOUT, Target, targets
 
 __all__ = ["run"]
 
+OPTIONS = {
+    "expand": (PICTURES, "pictures"),
+    "highlight": (PICTURES, "pictures"),
+    "checkpoint": ({"python"}, "Python"),
+    "style": ({"python"}, "Python"),
+}
+"""Which kinds of output an option is for."""
+
+UNASKED = (None, False, "modules")
+
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     wanted = targets_of(arguments)
@@ -39,10 +49,10 @@ def targets_of(arguments: argparse.Namespace) -> tuple[Target, ...]:
         )
     with asked():
         wanted = targets(arguments.outputs, arguments.to)
-    if not any(target.kind in PICTURES for target in wanted):
-        for option in ("expand", "highlight"):
-            if getattr(arguments, option):
-                raise UsageError(f"--{option} is for pictures, and no output is one")
+    kinds = {target.kind for target in wanted}
+    for option, (of, name) in OPTIONS.items():
+        if getattr(arguments, option) not in UNASKED and kinds.isdisjoint(of):
+            raise UsageError(f"--{option} is for {name}, and no output is that")
     return wanted
 
 

@@ -13,7 +13,7 @@ __all__ = ["report_data"]
 
 
 def report_data(compilation: Compilation) -> dict[str, Any]:
-    """One object with every number of the report; sizes are those of one image.
+    """One object with every number of the report; sizes are those of one sample.
 
     `paths` is a decimal string, or a power of ten where `paths_exact` is false. `columns`
     lists all columns, or the first and the last where `column_count` is over 1,024.
@@ -31,6 +31,7 @@ def report_data(compilation: Compilation) -> dict[str, Any]:
         "buffers": report.buffers,
         "macs": report.macs,
         "operators": dict(report.operators),
+        "externs": dict(report.externs),
         "paths": str(report.paths),
         "paths_exact": report.paths.exact is not None,
         "path_lengths": lengths(report.path_lengths),
@@ -78,6 +79,6 @@ def field(found: ReceptiveField | None) -> dict[str, Any] | None:
     return {
         "height": found.height,
         "width": found.width,
-        "jump": list(found.jump),
+        "jump": [int(one) if one == int(one) else float(one) for one in found.jump],
         "whole": found.is_whole,
     }

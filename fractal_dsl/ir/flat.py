@@ -51,11 +51,14 @@ class FlatCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FlatNode:
-    """An instance: the input (`attributes` None, no operands), an operator, or a join.
+    """An instance: an input (`attributes` None, no operands), an operator, or a join.
 
     `key` is the state-dict prefix of its weights, such as `block.0.f_1.conv.conv2d`.
+    `weight` is the key of the node whose weight it uses in place of its own, if it does.
     `calls` is the chain of labels it was reached by, outermost first. `join` is its flat
-    join number (data-flow order, from 0), None for what is no join.
+    join number (data-flow order, from 0), None for what is no join. `start` is, of the end of
+    a branch under stochastic depth, the position of the branch's first node: those from there
+    on read one value from before, and nothing else reads theirs.
     """
 
     attributes: Attributes | None
@@ -67,16 +70,32 @@ class FlatNode:
     join: int | None = None
     operands: tuple[FlatOperand, ...] = ()
     span: Span | None = None
+    start: int | None = None
+    weight: str = ""
+
+    @property
+    def is_input(self) -> bool:
+        return self.attributes is None and self.join is None
 
 
 @dataclass(frozen=True, slots=True)
 class FlatProgram:
-    """Nodes in topological (data-flow) order, node 0 the input; `output` is the last value."""
+    """Nodes in topological (data-flow) order, inputs first; `outputs` are what the net gives."""
 
     name: str
     nodes: tuple[FlatNode, ...]
-    output: int
+    outputs: tuple[int, ...]
     calls: tuple[FlatCall, ...] = ()
+
+    @property
+    def output(self) -> int:
+        """The last of the outputs; of most networks the only one."""
+        return self.outputs[-1]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Positions of the inputs, in order."""
+        return tuple(at for at, node in enumerate(self.nodes) if node.is_input)
 
     @property
     def joins(self) -> tuple[int, ...]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-__all__ = ["Shape", "image", "vector"]
+__all__ = ["KINDS", "NETWORK", "Shape", "image", "sequence", "tokens", "vector"]
+
+# How each kind of value is written, by the names of its sizes.
+KINDS = {
+    "image": ("channels", "height", "width"),
+    "sequence": ("length", "width"),
+    "vector": ("size",),
+    "tokens": ("length",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +28,41 @@ class Shape:
         return prod(self.sizes)
 
     @property
+    def channel_axis(self) -> int:
+        """The first axis of an image, the last of anything else; the batch does not count."""
+        return 0 if self.kind == "image" else len(self.sizes) - 1
+
+    @property
     def channels(self) -> int:
-        """Size of the channel axis: the first of an image, the last of anything else."""
-        return self.sizes[0] if self.kind == "image" else self.sizes[-1]
+        """Size of the channel axis."""
+        return self.sizes[self.channel_axis]
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """Height and width of an image; nothing for a vector."""
-        return self.sizes[1:] if self.kind == "image" else ()
+        """The places: height and width of an image, length of a sequence or of tokens."""
+        if self.kind == "image":
+            return self.sizes[1:]
+        return () if self.kind == "vector" else self.sizes[:1]
 
     def __str__(self) -> str:
         return f"{self.kind}[{', '.join(map(str, self.sizes))}]"
+
+
+NETWORK = Shape("network", ())
+"""What hands on a shared network in place of a value: it has no size and comes from no input."""
 
 
 def image(channels: int, height: int, width: int) -> Shape:
     return Shape("image", (channels, height, width))
 
 
+def sequence(length: int, width: int) -> Shape:
+    return Shape("sequence", (length, width))
+
+
 def vector(size: int) -> Shape:
     return Shape("vector", (size,))
+
+
+def tokens(length: int) -> Shape:
+    return Shape("tokens", (length,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref, Share
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.shapes import Shape
 
@@ -60,6 +60,8 @@ def _node(program: Program, node: Node) -> str:
             text = f"{print_attributes(node.attributes)} {_refs(node.inputs)} as {node.segment}"
         case Call():
             text = _call(program, node)
+        case Share():
+            text = f"share {node.callee} {program.graphs[node.callee].label} as {node.segment}"
         case Join():
             text = (
                 "join "
@@ -75,6 +77,7 @@ def _call(program: Program, node: Call) -> str:
     times = f" x {node.count}" if node.count > 1 else ""
     times += f" from {node.first}" if node.first else ""
     inline = " inline" if node.inline else ""
+    inline += f" of {_ref(node.network)}" if node.network is not None else ""
     return f"call {node.callee} {label} {_refs(node.inputs)}{times}{inline} as {node.segment}"
 
 

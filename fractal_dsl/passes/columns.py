@@ -88,7 +88,7 @@ class ProgramColumns:
 
 @dataclass(frozen=True, slots=True)
 class ColumnReport:
-    """What one column alone is: its live layers, their weights and its work for one image."""
+    """What one column alone is: its live layers, their weights and its work for one sample."""
 
     column: int
     depth: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -15,7 +15,7 @@ from torch.func import functional_call
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.reference.interpreter import interpret
 from fractal_dsl.reference.plans import Plan, full_plan
-from fractal_dsl.reference.tensors import parameter_tensors, random_tensors
+from fractal_dsl.reference.tensors import parameter_tensors, random_input, random_tensors
 from fractal_dsl.reference.ties import TieCounter
 
 __all__ = ["CheckReport", "Difference", "check"]
@@ -39,7 +39,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Every tensor compared: `output`, `buffer NAME`, `gradient of input`, `gradient of NAME`.
+    """Every tensor compared: `output`, `buffer NAME`, `gradient of input`, `gradient of NAME`;
+    where there are several, `output 1`, `gradient of input 1` and so on.
 
     `ties` counts values within rounding of a corner (of ReLU, of a max-pool): where there are
     any, gradients may rightly differ, and the program should be drawn anew. `unknown` lists
@@ -74,7 +75,7 @@ class CheckReport:
 class _Side:
     """What one implementation gave; a gradient is None where nothing was computed."""
 
-    output: Tensor
+    outputs: tuple[Tensor, ...]
     buffers: Mapping[str, Tensor]
     gradients: Mapping[str, Tensor | None]
 
@@ -93,8 +94,8 @@ def check(
     """Compare `module`, an instance of what was generated, with `flat`, in float64.
 
     Weights, buffers, the input [batch, *shape] and the gradient at the output are drawn from
-    `seed`; `module` itself is left as it is. Each tensor may differ by
-    1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
+    `seed` (inputs of integers have no gradient); `module` itself is left as it is. Each tensor
+    may differ by 1e-10 * (1 + max|reference|). Without a plan everything is live, in training too.
     `compiled` is what the module was made from, where `flat` is a faulty copy of that.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -102,11 +103,11 @@ def check(
     unknown = sorted(tensors.keys() ^ module.state_dict().keys())
     if unknown:
         return CheckReport((), 0, tuple(unknown))
-    x = torch.randn(batch, *flat.nodes[0].shape.sizes, generator=generator, dtype=torch.float64)
-    shape = (batch, *flat.nodes[flat.output].shape.sizes)
-    upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
+    x = [random_input(flat, at, batch, generator) for at in flat.inputs]
+    upstream = [_upstream(flat, at, batch, generator) for at in flat.outputs]
     tensors = {key: tensor.to(device) for key, tensor in tensors.items()}
-    x, upstream = x.to(device), upstream.to(device)
+    x = [one.to(device) for one in x]
+    upstream = [one.to(device) for one in upstream]
     counter = TieCounter()
     torch.manual_seed(seed)
     expected = _reference(flat, tensors, x, upstream, training, plan, counter)
@@ -117,24 +118,36 @@ def check(
     return CheckReport(tuple(_compare(found, expected)), counter.ties)
 
 
+def _upstream(flat: FlatProgram, output: int, batch: int, generator: torch.Generator) -> Tensor:
+    shape = (batch, *flat.nodes[output].shape.sizes)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def _numbered(name: str, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    """`input`, or `input 1`, `input 2` where there are several."""
+    if len(tensors) == 1:
+        return {name: tensors[0]}
+    return {f"{name} {at}": one for at, one in enumerate(tensors, 1)}
+
+
 def _reference(
     flat: FlatProgram,
     tensors: Mapping[str, Tensor],
-    x: Tensor,
-    upstream: Tensor,
+    x: Sequence[Tensor],
+    upstream: Sequence[Tensor],
     training: bool,
     plan: Plan | None,
     counter: TieCounter,
 ) -> _Side:
     names = list(parameter_tensors(flat))
     leaves = {name: tensors[name].clone().requires_grad_() for name in names}
-    x = x.clone().requires_grad_()
+    x, given = _leaves(x)
     ran = interpret(
-        flat, {**tensors, **leaves}, x, training=training, plan=plan, observe=counter
+        flat, {**tensors, **leaves}, *x, training=training, plan=plan, observe=counter
     )  # fmt: skip
-    gradients = _gradients(ran.output, upstream, {"input": x, **leaves})
+    gradients = _gradients(ran.outputs, upstream, {**given, **leaves})
     buffers = {name: tensor for name, tensor in tensors.items() if name not in leaves}
-    return _Side(ran.output, buffers | ran.buffers, gradients)
+    return _Side(ran.outputs, buffers | ran.buffers, gradients)
 
 
 @contextmanager
@@ -150,30 +163,49 @@ def _mode(module: nn.Module, training: bool) -> Iterator[None]:
 
 
 def _generated(
-    module: nn.Module, tensors: Mapping[str, Tensor], x: Tensor, upstream: Tensor, plan: Plan
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    x: Sequence[Tensor],
+    upstream: Sequence[Tensor],
+    plan: Plan,
 ) -> _Side:
     """What `module` gives with `tensors` in the place of its own."""
-    x = x.clone().requires_grad_()
+    x, given = _leaves(x)
     names = {name for name, _ in module.named_parameters()}
     state = {key: tensor.clone().requires_grad_(key in names) for key, tensor in tensors.items()}
     takes_plan = "plan" in inspect.signature(module.forward).parameters
-    output = functional_call(module, state, (x,), {"plan": plan} if takes_plan else {})
+    found = functional_call(module, state, tuple(x), {"plan": plan} if takes_plan else {})
+    outputs = (found,) if isinstance(found, Tensor) else tuple(found)
     leaves = {name: state[name] for name in names}
     buffers = {key: tensor for key, tensor in state.items() if key not in names}
-    return _Side(output, buffers, _gradients(output, upstream, {"input": x, **leaves}))
+    gradients = _gradients(outputs, upstream, {**given, **leaves})
+    return _Side(outputs, buffers, gradients)
+
+
+def _leaves(x: Sequence[Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Copies of the inputs, and by name those that have gradients: integers have none."""
+    copies = [one.clone().requires_grad_(one.is_floating_point()) for one in x]
+    named = _numbered("input", copies)
+    return copies, {name: one for name, one in named.items() if one.requires_grad}
 
 
 def _gradients(
-    output: Tensor, upstream: Tensor, leaves: Mapping[str, Tensor]
+    outputs: Sequence[Tensor], upstream: Sequence[Tensor], leaves: Mapping[str, Tensor]
 ) -> dict[str, Tensor | None]:
-    if not output.requires_grad or output.shape != upstream.shape:
+    if [one.shape for one in outputs] != [one.shape for one in upstream]:
         return dict.fromkeys(leaves)
-    found = torch.autograd.grad(output, list(leaves.values()), upstream, allow_unused=True)
+    pairs = [pair for pair in zip(outputs, upstream, strict=True) if pair[0].requires_grad]
+    if not pairs:
+        return dict.fromkeys(leaves)
+    tensors, weights = zip(*pairs, strict=True)
+    found = torch.autograd.grad(tensors, list(leaves.values()), weights, allow_unused=True)
     return dict(zip(leaves, found, strict=True))
 
 
 def _compare(found: _Side, expected: _Side) -> Iterator[Difference]:
-    yield _difference("output", found.output, expected.output)
+    given = _numbered("output", found.outputs)
+    for name, tensor in _numbered("output", expected.outputs).items():
+        yield _difference(name, given.get(name), tensor)
     for name, tensor in expected.buffers.items():
         yield _difference(f"buffer {name}", found.buffers[name], tensor)
     for name, gradient in expected.gradients.items():

@@ -49,7 +49,7 @@ class Column(NamedTuple):
 
 
 def node_macs(flat: FlatProgram, at: int) -> int:
-    """Multiply-adds of the node at position `at`, for one image."""
+    """Multiply-adds of the node at position `at`, for one sample."""
     node = flat.nodes[at]
     if node.attributes is None:
         return 0
@@ -73,8 +73,8 @@ def resolve(flat: FlatProgram, choose: Callable[[int], tuple[bool, ...]]) -> Pla
     Raises ValueError where the choice is not one boolean an operand, or keeps none.
     """
     masks: dict[int, tuple[bool, ...]] = {}
-    needed = {flat.output}
-    for at in range(flat.output, -1, -1):
+    needed = set(flat.outputs)
+    for at in range(len(flat.nodes) - 1, -1, -1):
         node = flat.nodes[at]
         if at not in needed:
             continue
@@ -97,8 +97,8 @@ def kept_sources(node: FlatNode, mask: tuple[bool, ...]) -> Iterator[int]:
 
 def live_nodes(flat: FlatProgram, plan: Plan | None) -> frozenset[int]:
     """Positions that the output needs under `plan`; None: everything live."""
-    needed = {flat.output}
-    for at in range(flat.output, -1, -1):
+    needed = set(flat.outputs)
+    for at in range(len(flat.nodes) - 1, -1, -1):
         node = flat.nodes[at]
         if at not in needed:
             continue

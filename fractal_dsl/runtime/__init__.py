@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from fractal_dsl.runtime.loading import LoadError, LoadReport, grow, load_weights
     from fractal_dsl.runtime.networks import DropPathNetwork
-    from fractal_dsl.runtime.plans import DrawMemory, kept_bytes, live, worst_draw_memory
+    from fractal_dsl.runtime.plans import DrawMemory, kept_bytes, worst_draw_memory
     from fractal_dsl.runtime.statistics import recalibrate_batch_norm
     from fractal_dsl.runtime.training import advance_dead, parameter_groups
 
@@ -48,7 +48,6 @@ __all__ = [
     "fold_batch_norm",
     "grow",
     "kept_bytes",
-    "live",
     "load_class",
     "load_module",
     "load_safetensors",
@@ -68,7 +67,7 @@ HOLDERS = {
     ),
     "loading": ("LoadError", "LoadReport", "grow", "load_weights"),
     "networks": ("DropPathNetwork",),
-    "plans": ("DrawMemory", "kept_bytes", "live", "worst_draw_memory"),
+    "plans": ("DrawMemory", "kept_bytes", "worst_draw_memory"),
     "statistics": ("recalibrate_batch_norm",),
     "training": ("advance_dead", "parameter_groups"),
 }  # fmt: skip

@@ -1,58 +1,26 @@
-"""What a plan costs and whom it concerns, known before anything is computed."""
+"""What a plan costs, known before anything is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from fractal_dsl.runtime.networks import Plan, Plans, batch_dtype, drop_path_network, twin
 
-__all__ = ["DrawMemory", "kept_bytes", "live", "worst_draw_memory"]
+__all__ = ["DrawMemory", "kept_bytes", "worst_draw_memory"]
 
 MIB = 1 << 20
 
 
-class _Seen(TorchFunctionMode):
-    """Notes every tensor that an operation reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tensors: set[int] = set()
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        self.tensors.update(id(one) for one in tree_leaves((args, kwargs)))
-        return func(*args, **(kwargs or {}))
-
-
-def live(model: nn.Module, plan: Plans, input_shape: Sequence[int]) -> tuple[str, ...]:
-    """Names of the parameters that a training step under `plan` computes with.
-
-    `input_shape` is a batch's, such as (2, 3, 32, 32). The forward runs on a copy without
-    values, on torch's meta device: no number of `model` is read, and nothing of it changes.
-    """
-    drop_path_network(model)
-    hollow = twin(model).train()
-    x = _batch(hollow, input_shape)
-    with _Seen() as seen:
-        hollow(x, plan)
-    return tuple(name for name, one in hollow.named_parameters() if id(one) in seen.tensors)
-
-
 def _batch(hollow: nn.Module, shape: Sequence[int]) -> Tensor:
-    return torch.empty(tuple(shape), device="meta", dtype=batch_dtype(hollow))
+    """Tokens where the network has an embedding: nothing else takes them, nor anything else it."""
+    looks_up = any(isinstance(one, nn.Embedding) for one in hollow.modules())
+    dtype = torch.long if looks_up else batch_dtype(hollow)
+    return torch.empty(tuple(shape), device="meta", dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from fractal_dsl.diagnostics import DiagnosticError, Help
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.describe import signature
 from fractal_dsl.semantics.call_errors import argument_error, no_parameter
-from fractal_dsl.semantics.evaluate import Place, evaluate
+from fractal_dsl.semantics.evaluate import evaluate
 from fractal_dsl.semantics.kinds import converted
 from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.values import Value
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree

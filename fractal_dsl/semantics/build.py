@@ -16,59 +16,35 @@ from fractal_dsl.ir.graph import (
     Input,
     Join,
     Node,
-    Operand,
     Origin,
     Ref,
     Segment,
+    Share,
 )
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
-from fractal_dsl.ir.shapes import Shape
-from fractal_dsl.semantics.mismatch import Side, Written, meeting, unequal
+from fractal_dsl.ir.operators.elementwise import Concat
+from fractal_dsl.ir.operators.kinds import not_tokens
+from fractal_dsl.ir.shapes import NETWORK, Shape
+from fractal_dsl.semantics.mismatch import Side, meeting, unequal
+from fractal_dsl.semantics.strands import (
+    Arrival,
+    Flow,
+    Form,
+    Strand,
+    Strands,
+    alone,
+    leaves,
+    refilled,
+)
 from fractal_dsl.semantics.trace import set_at
-from fractal_dsl.semantics.world import World
+from fractal_dsl.semantics.values import SharedNetwork
+from fractal_dsl.semantics.world import Made, World
 from fractal_dsl.source import Span
 
 # Parts that comprehensions may write into one graph.
 MAX_PARTS = 5_000
 
-__all__ = ["Dropping", "Flow", "GraphBuilder", "Strand", "is_identity"]
-
-
-@dataclass(frozen=True, slots=True)
-class Strand:
-    """One value on its way, and what a join has to know of it (see `ir.graph.Operand`).
-
-    `written` are the joins that it was written in, the outermost first, for messages.
-    """
-
-    ref: Ref
-    shape: Shape
-    span: Span
-    branch: int | None = None
-    origin: Origin | None = None
-    rate: float | None = None
-    written: Written | None = None
-
-    @property
-    def operand(self) -> Operand:
-        return Operand(self.ref, self.branch, self.origin, self.rate)
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """What an expression gives: a value, or the operands of a join that is still open.
-
-    `sign` is the join as written here, or the call that leaves it open.
-    """
-
-    strands: tuple[Strand, ...]
-    is_open: bool = False
-    branches: int = 0
-    sign: Span | None = None
-
-    @staticmethod
-    def of(strand: Strand) -> Flow:
-        return Flow((strand,))
+__all__ = ["Dropping", "GraphBuilder", "is_identity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +60,9 @@ class GraphBuilder:
     """Collects the nodes of one graph in data-flow order.
 
     `names` gives the state-dict segment of each part of the equation; `indices` are the
-    turns of the comprehensions, repeats and `each` that the builder is in.
+    turns of the comprehensions, repeats and `each` that the builder is in; `named` are the
+    operators with an `@name`. `shared` are the shared networks in use, by key, `borrowed` those
+    of other graphs, by the input that they come in by.
     """
 
     world: World
@@ -94,10 +72,81 @@ class GraphBuilder:
     turns: int = 1
     tagged: dict[Segment, Span] = field(default_factory=dict)
     dropping: Dropping = Dropping()
+    named: dict[str, int] = field(default_factory=dict)
+    shared: dict[int, Ref] = field(default_factory=dict)
+    borrowed: dict[int, SharedNetwork] = field(default_factory=dict)
+    number: int = field(init=False)
 
-    def input(self, shape: Shape, span: Span) -> Strand:
+    def __post_init__(self) -> None:
+        self.number = self.world.next_builder()
+
+    def input(self, shape: Shape, span: Span, learned: bool = False) -> Strand:
         self.nodes.append(Input(shape))
-        return Strand(Ref(len(self.nodes) - 1), shape, span)
+        return Strand(Ref(len(self.nodes) - 1), shape, span, learned=learned)
+
+    def entering(self, value: Arrival, span: Span) -> Arrival:
+        """What comes in where `value` of another graph is handed to this one."""
+        inside = [self.input(one.shape, span, one.learned) for one in leaves(value)]
+        return refilled(value, inside)
+
+    def arrival(self, form: Form, span: Span) -> Arrival:
+        """What comes into the graph: an input for each tensor of a list."""
+        if isinstance(form, Shape):
+            return self.input(form, span)
+        made: list[Arrival] = []
+        waiting: list[tuple[Form, bool]] = [(form, False)]
+        while waiting:
+            one, is_ready = waiting.pop()
+            if isinstance(one, Shape):
+                made.append(self.input(one, span))
+            elif is_ready:
+                first = len(made) - len(one)
+                made[first:] = [Strands(tuple(made[first:]), span)]
+            else:
+                waiting.append((one, True))
+                waiting.extend((item, False) for item in reversed(one))
+        return made[0]
+
+    def tensor(self, value: Arrival, span: Span, what: str = "this") -> Strand:
+        """`value`, which must be one tensor: F0410 for a list."""
+        if isinstance(value, Strand):
+            return value
+        raise DiagnosticError(
+            Diagnostic(
+                "F0410",
+                f"a list of {len(value.items)} comes in where `{what}` takes one tensor",
+                span,
+                "one tensor is needed here",
+                helps=(
+                    Help(f"`>> each({what})` works on every item"),
+                    Help("`concat` makes one tensor of a list, `x[0]` takes an item of it"),
+                ),
+            )
+        )
+
+    def batched(self, strand: Strand, message: str) -> Strand:
+        """`strand`, which must depend on what comes in: F0413 where it is learned alone."""
+        if not strand.learned:
+            return strand
+        raise DiagnosticError(
+            Diagnostic(
+                "F0413",
+                message,
+                strand.span,
+                "learned, and the same whatever comes in",
+                helps=(Help("add it to a value, or put it beside one with `concat`"),),
+            )
+        )
+
+    @contextmanager
+    def at(self, indices: tuple[int, ...]) -> Iterator[None]:
+        """Segments carry `indices`, whatever turn asks for them: elements of a family."""
+        before = self.indices, self.turns
+        self.indices, self.turns = indices, 1
+        try:
+            yield
+        finally:
+            self.indices, self.turns = before
 
     @contextmanager
     def turn(self, index: int, of: int = 1) -> Iterator[None]:
@@ -149,6 +198,9 @@ class GraphBuilder:
                 )
             )
 
+    def shape_of(self, ref: Ref) -> Shape:
+        return self.nodes[ref.node].shapes[ref.port]
+
     def add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1
@@ -161,6 +213,7 @@ class GraphBuilder:
         span: Span,
         tag: str | None = None,
         sign: Span | None = None,
+        weight: int | None = None,
     ) -> Strand:
         """One operator at work; its refusal becomes a diagnostic at `span`, or at its `sign`."""
         try:
@@ -171,9 +224,14 @@ class GraphBuilder:
             raise self.refused(refusal, strands, span) from None
         if tag is not None:
             self.claim(self.segment(name), span)
+            self.named[tag] = len(self.nodes)
+        learned = [at for at, strand in enumerate(strands) if strand.learned]
+        is_learned = len(learned) == len(strands)
+        if isinstance(attributes, Concat) and learned and not is_learned:
+            attributes = replace(attributes, learned=tuple(learned))
         inputs = tuple(strand.ref for strand in strands)
-        at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, span))
-        return Strand(Ref(at), shape, span)
+        at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, weight, span))
+        return Strand(Ref(at), shape, span, learned=is_learned)
 
     def refused(
         self, refusal: ShapeError, strands: Sequence[Strand], span: Span
@@ -207,26 +265,65 @@ class GraphBuilder:
 
     def side(self, strand: Strand) -> Side:
         def set_here(channels: bool) -> Span | None:
-            user = self.world.resolved.syntax.source
-            return set_at(self.world.graphs, self.nodes, strand.ref, channels, user)
+            return set_at(self.world.graphs, self.nodes, strand.ref, channels)
 
         return Side(strand.span, strand.shape, set_here)
 
+    def share(self, network: SharedNetwork) -> Ref:
+        """The one instance of a shared network: made here, or handed to this graph."""
+        if network.key in self.shared:
+            return self.shared[network.key]
+        if network.home == self.number:
+            segment = self.free_segment(network.name)
+            at = self.add(Share(self.world.shares[network.key][0], segment, span=network.span))
+        else:
+            at = self.add(Input(NETWORK))
+            self.borrowed[at] = network
+        self.shared[network.key] = Ref(at)
+        return Ref(at)
+
+    def free_segment(self, name: str) -> Segment:
+        """A segment that no other shared network of this graph has."""
+        taken = {node.segment for node in self.nodes if isinstance(node, Share)}
+        number, segment = 1, Segment(name)
+        while segment in taken:
+            number += 1
+            segment = Segment(f"{name}_{number}")
+        return segment
+
     def call(
-        self, callee: int, strand: Strand, segment: Segment, span: Span, tag: str | None = None
+        self,
+        made: Made,
+        value: Arrival,
+        segment: Segment,
+        span: Span,
+        tag: str | None = None,
+        shared: SharedNetwork | None = None,
     ) -> Flow:
-        """One fresh copy of graph `callee`; what it leaves open stays open."""
-        graph = self.world.graphs[callee]
+        """A copy of a graph, fresh unless `shared`; what it leaves open stays open."""
+        graph = self.world.graphs[made.graph]
+        tensors = leaves(value)
+        taken = [alone(tensors[at]) for at in made.reads]
         if is_identity(graph):
-            return Flow.of(alone(strand))
+            outputs = [taken[operand.source.node] for operand in graph.outputs]
+            return Flow.of(refilled(made.form or outputs[0], outputs))
         if tag is not None:
             self.claim(segment, span)
         shapes = graph.output_shapes
-        at = self.add(Call(callee, (strand.ref,), shapes, segment, tag=tag, span=span))
+        handed = [self.share(one) for one in made.borrows]
+        inputs = (*(strand.ref for strand in taken), *handed)
+        network = None if shared is None else self.share(shared)
+        at = self.add(
+            Call(made.graph, inputs, shapes, segment, tag=tag, network=network, span=span)
+        )
         self.world.count_strands(len(shapes), span)
         if not graph.is_open:
-            return Flow.of(Strand(Ref(at), shapes[0], span))
-        places = self.world.output_places[callee]
+            ports = [
+                Strand(Ref(at, port), shape, span, learned=learned)
+                for port, (shape, learned) in enumerate(zip(shapes, made.learned, strict=True))
+            ]
+            return Flow.of(refilled(made.form or ports[0], ports))
+        places = self.world.output_places[made.graph]
         strands = tuple(
             Strand(Ref(at, port), shape, span, None, Origin(at, port), operand.rate, written)
             for port, (shape, operand, (span, written)) in enumerate(
@@ -235,23 +332,26 @@ class GraphBuilder:
         )
         return Flow(strands, is_open=True, sign=span)
 
-    def close(self, flow: Flow, tag: str | None = None) -> Strand:
+    def close(self, flow: Flow, tag: str | None = None) -> Arrival:
         """The one value of a flow: an open join becomes the mean of its operands."""
+        if flow.items is not None:
+            return flow.items
         if not flow.is_open or len(flow.strands) == 1:
             return alone(flow.strands[0])
         shape = flow.strands[0].shape
+        for strand in flow.strands:
+            self.batched(strand, "a parameter is no branch of a join")
         if any(strand.shape != shape for strand in flow.strands):
             raise self.unequal(flow.strands, operator.eq, flow.sign or flow.strands[0].span)
         operands = tuple(strand.operand for strand in flow.strands)
         span = flow.sign or flow.strands[0].span
+        try:
+            not_tokens("(+)", [shape])
+        except ShapeError as refusal:
+            raise self.refused(refusal, flow.strands, span) from None
         sampled = self.dropping.sampled
         at = self.add(Join(operands, shape, flow.branches, sampled, tag, span))
         return Strand(Ref(at), shape, span)
-
-
-def alone(strand: Strand) -> Strand:
-    """A value that is no longer an operand of an open join."""
-    return replace(strand, branch=None, origin=None, rate=None, written=None)
 
 
 def fits(attributes: Attributes, first: Shape, other: Shape) -> bool:
@@ -264,5 +364,5 @@ def fits(attributes: Attributes, first: Shape, other: Shape) -> bool:
 
 
 def is_identity(graph: Graph) -> bool:
-    """True of a graph that gives back what comes in: `id`, or a `project` that fits."""
-    return len(graph.nodes) == 1 and not graph.is_open
+    """True of a graph that computes nothing: `id`, a `project` that fits, an item of a list."""
+    return not graph.is_open and all(isinstance(node, Input) for node in graph.nodes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Edit, Help
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Edit, Help, Label
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import (
     Concat,
@@ -17,18 +18,34 @@ from fractal_dsl.ir.operators.elementwise import (
     Scalar,
     Sum,
 )
-from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.build import Dropping, Flow, GraphBuilder, Strand
-from fractal_dsl.semantics.evaluate import Place, evaluate, is_plain, plain, turns
+from fractal_dsl.semantics.build import Dropping
+from fractal_dsl.semantics.evaluate import evaluate, plain, turns
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import Written
-from fractal_dsl.semantics.naming import called_name
-from fractal_dsl.semantics.values import Network, Scope, Value, describe, is_number, is_whole
+from fractal_dsl.semantics.naming import called_name, called_part
+from fractal_dsl.semantics.pieces import split
+from fractal_dsl.semantics.site import Place, Site
+from fractal_dsl.semantics.strands import Arrival, Flow, Strand
+from fractal_dsl.semantics.values import (
+    Items,
+    Network,
+    Scope,
+    Value,
+    Wire,
+    describe,
+    holds_wires,
+    is_number,
+    is_whole,
+)
+from fractal_dsl.semantics.wires import flow_of, joined_with_network
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINED", "Operation", "Site", "binary", "join"]
+__all__ = ["COMBINED", "Operation", "binary", "join"]
+
+# What may give a list of networks.
+MAY_LIST = (tree.Name, tree.Index, tree.Binary, tree.Call, tree.Conditional, tree.Parenthesised)
 
 # Inputs of one join; f(60) has 60.
 MAX_OPERANDS = 2_000
@@ -49,44 +66,46 @@ WORDS: dict[str, type[Attributes]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Site:
-    """Where a network is built: the graph under construction and what names mean.
-
-    `apply` builds an expression at a site (`semantics.apply`).
-    """
-
-    builder: GraphBuilder
-    scope: Scope
-    apply: Callable[[Site, tree.Expression, Strand], Steps[Flow]]
-
-    def place(self, incoming: Shape) -> Place:
-        return Place(self.builder.world, self.scope, incoming)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One operand to build: an expression in its scope, with its turn of a comprehension."""
+    """One operand to build: an expression in its scope, with its turn of a comprehension.
+
+    `value` is what the expression is worth where that is known: a wire, an item of a list.
+    """
 
     expression: tree.Expression
     scope: Scope
     turn: int | None = None
     of: int = 1
+    value: Value | None = None
 
 
-def operate(site: Site, operation: Operation, strand: Strand) -> Steps[Flow]:
+def operate(site: Site, operation: Operation, arrival: Arrival | None) -> Steps[Flow]:
     inside = replace(site, scope=operation.scope)
-    if operation.turn is None:
-        plain_flow: Flow = yield site.apply(inside, operation.expression, strand)
-        return plain_flow
-    with site.builder.turn(operation.turn, operation.of):
-        flow: Flow = yield site.apply(inside, operation.expression, strand)
+    turn = operation.turn
+    with nullcontext() if turn is None else site.builder.turn(turn, operation.of):
+        flow: Flow = yield build(inside, operation, arrival)
     return flow
 
 
+def build(site: Site, operation: Operation, arrival: Arrival | None) -> Steps[Flow]:
+    value, span = operation.value, operation.expression.span
+    if value is None:
+        flow: Flow = yield site.apply(operation.expression, arrival)
+        return flow
+    if arrival is None:
+        return flow_of(site.builder, value, span)
+    if not isinstance(value, Network):
+        raise fail("F0405", f"{describe(value)} stands where a network is needed", span)
+    name = called_part(operation.expression) or "part"
+    name = site.builder.names.get(id(operation.expression), name)
+    copy: Flow = yield site.builders.use(site, value, arrival, name, span)
+    return copy
+
+
 def operands_of(
-    site: Site, arguments: Sequence[tree.Expression], strand: Strand
+    site: Site, arguments: Sequence[tree.Expression], arrival: Arrival | None
 ) -> Steps[list[Operation]]:
-    """Operands, a comprehension, or one list of networks, as operations in order."""
+    """Operands, a comprehension, or one list, as operations in order."""
     found: list[Operation] = []
     for argument in arguments:
         if isinstance(argument, tree.ListDisplay):
@@ -95,36 +114,48 @@ def operands_of(
         if isinstance(argument, tree.ListComprehension):
             argument = argument.comprehension
         if isinstance(argument, tree.Comprehension):
-            places: list[Place] = yield turns(site.place(strand.shape), argument)
+            places: list[Place] = yield turns(site.place(arrival), argument)
             site.builder.check_turns(len(places), argument.span)
             element, count = argument.element, len(places)
             found.extend(Operation(element, p.scope, at, count) for at, p in enumerate(places))
+            continue
+        value: Value | None = None
+        if arrival is None or (len(arguments) == 1 and isinstance(argument, MAY_LIST)):
+            value = yield evaluate(site.place(arrival), argument)
+        if isinstance(value, Items):
+            count = len(value.values)
+            items = enumerate(value.values)
+            found.extend(Operation(argument, site.scope, at, count, one) for at, one in items)
         else:
-            found.append(Operation(argument, site.scope))
+            found.append(Operation(argument, site.scope, value=value if arrival is None else None))
     return found
 
 
 # The fractal join --------------------------------------------------------------------
 
 
-def join(site: Site, expression: tree.Join, strand: Strand) -> Steps[Flow]:
+def join(site: Site, expression: tree.Join, arrival: Arrival | None) -> Steps[Flow]:
     refuse_mixed(expression.operands, expression.operator_spans[0])
     flow: Flow = yield fractal_join(
-        site, expression.operands, strand, expression.span, expression.operator_spans[0]
+        site, expression.operands, arrival, expression.span, expression.operator_spans[0]
     )
     return flow
 
 
-def mean(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+def mean(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     """`mean(a, b)` is `a (+) b` in every respect."""
     arguments = positional(expression)
     name = expression.function.span
-    flow: Flow = yield fractal_join(site, arguments, strand, expression.span, name)
+    flow: Flow = yield fractal_join(site, arguments, arrival, expression.span, name)
     return flow
 
 
 def fractal_join(
-    site: Site, arguments: Sequence[tree.Expression], strand: Strand, span: Span, sign: Span
+    site: Site,
+    arguments: Sequence[tree.Expression],
+    arrival: Arrival | None,
+    span: Span,
+    sign: Span,
 ) -> Steps[Flow]:
     """An open join of all operands; an operand that is an open join gives its own operands.
 
@@ -132,14 +163,16 @@ def fractal_join(
     their operands is a branch. What a call leaves open belongs to one branch here, and its
     provenance goes on in the callee.
     """
-    operations: list[Operation] = yield operands_of(site, arguments, strand)
+    operations: list[Operation] = yield operands_of(site, arguments, arrival)
     if not operations:
         raise fail("F0407", "this join has no operands", span, "an empty join has no meaning")
     strands: list[Strand] = []
     branches = 0
     rate, join = site.builder.dropping.rate, object()
     for operation in operations:
-        flow: Flow = yield operate(site, operation, strand)
+        flow: Flow = yield operate(site, operation, arrival)
+        if flow.items is not None:
+            site.builder.tensor(flow.items, operation.expression.span, sign.text)
         site.builder.world.count_strands(len(flow.strands), span)
         for one in flow.strands:
             branch = branches + (one.branch or 0)
@@ -176,23 +209,53 @@ def mixed(outer: str, operand: tree.Binary, sign: Span) -> DiagnosticError:
 # Sums, products, concatenations --------------------------------------------------------
 
 
-def binary(site: Site, expression: tree.Binary, strand: Strand) -> Steps[Flow]:
+def binary(site: Site, expression: tree.Binary, arrival: Arrival | None) -> Steps[Flow]:
     """`a + b + c` of networks is one sum; a number beside a network is a constant."""
     sign = expression.operator
     operands = spine(expression)
     values: list[Value] = []
     for operand in operands:
-        value: Value = yield evaluate(site.place(strand.shape), operand)
+        value: Value = yield evaluate(site.place(arrival), operand)
         values.append(value)
-    if all(not is_plain(value) for value in values):
+    if arrival is None and all(isinstance(value, Items) for value in values):
+        return one_list(site, expression, values)
+    refuse_mixed_kinds(expression, operands, values)
+    if not any(is_number(value) for value in values):
         refuse_mixed_signs(sign, operands)
+        known = values if arrival is None else [None] * len(values)
         flow: Flow = yield merge(
-            site, sign_attributes(expression), [Operation(o, site.scope) for o in operands],
-            strand, expression.span, expression.operator_span,
+            site, sign_attributes(expression),
+            [Operation(o, site.scope, value=v) for o, v in zip(operands, known, strict=True)],
+            arrival, expression.span, expression.operator_span,
         )  # fmt: skip
         return flow
-    scaled: Flow = yield constant_beside(site, expression, operands, values, strand)
+    scaled: Flow = yield constant_beside(site, expression, operands, values, arrival)
     return scaled
+
+
+def refuse_mixed_kinds(
+    expression: tree.Binary, operands: Sequence[tree.Expression], values: Sequence[Value]
+) -> None:
+    """A network beside a list, a string or a truth value: both kinds are said."""
+    pairs = list(zip(operands, values, strict=True))
+    networks = [operand for operand, value in pairs if isinstance(value, Network)]
+    for operand, value in pairs:
+        is_odd = isinstance(value, Items | tuple | str | bool) and not holds_wires(value)
+        if networks and is_odd:
+            message = f"`{expression.operator}` does not take a network and {describe(value)}"
+            labels = (Label(networks[0].span, "a network"), Label(operand.span, describe(value)))
+            raise DiagnosticError(
+                Diagnostic("F0405", message, expression.operator_span, labels=labels)
+            )
+
+
+def one_list(site: Site, expression: tree.Binary, values: Sequence[Value]) -> Flow:
+    """`+` of lists: their items one after the other."""
+    if expression.operator != "+":
+        message = f"`{expression.operator}` does not take a list"
+        raise fail("F0405", message, expression.operator_span, "", "`+` puts lists together")
+    items = tuple(item for one in values if isinstance(one, Items) for item in one.values)
+    return flow_of(site.builder, Items(items), expression.span)
 
 
 def sign_attributes(expression: tree.Binary) -> Attributes:
@@ -228,18 +291,24 @@ def merge(
     site: Site,
     attributes: Attributes,
     operations: Sequence[Operation],
-    strand: Strand,
+    arrival: Arrival | None,
     span: Span,
     sign: Span,
 ) -> Steps[Flow]:
     strands: list[Strand] = []
     for operation in operations:
-        flow: Flow = yield operate(site, operation, strand)
-        strands.append(replace(site.builder.close(flow), span=operation.expression.span))
+        flow: Flow = yield operate(site, operation, arrival)
+        strands.append(one_tensor(site, flow, operation.expression.span, sign))
     if len(strands) == 1:
         return Flow.of(strands[0])
     made = site.builder.apply(attributes, strands, attributes.operator, span, sign=sign)
     return Flow.of(made)
+
+
+def one_tensor(site: Site, flow: Flow, span: Span, sign: Span) -> Strand:
+    """The closed value of an operand, which must be no list."""
+    value = site.builder.tensor(site.builder.close(flow), span, sign.text)
+    return replace(value, span=span)
 
 
 def constant_beside(
@@ -247,7 +316,7 @@ def constant_beside(
     expression: tree.Binary,
     operands: Sequence[tree.Expression],
     values: Sequence[Value],
-    strand: Strand,
+    arrival: Arrival | None,
 ) -> Steps[Flow]:
     """`0.17 * e`, `1 - t`: operands in order, numbers as constants."""
     sign = expression.operator
@@ -256,9 +325,10 @@ def constant_beside(
         item: Strand | float
         if is_number(value):
             item = float(value)
-        elif isinstance(value, Network):
-            flow: Flow = yield site.apply(site, operand, strand)
-            item = replace(site.builder.close(flow), span=operand.span)
+        elif isinstance(value, Network | Wire):
+            known = value if arrival is None else None
+            flow: Flow = yield operate(site, Operation(operand, site.scope, value=known), arrival)
+            item = one_tensor(site, flow, operand.span, expression.operator_span)
         else:
             message = f"`{sign}` does not take {describe(value)} beside a network"
             raise fail("F0405", message, operand.span)
@@ -300,7 +370,7 @@ def positional(expression: tree.Call) -> tuple[tree.Expression, ...]:
 
 
 def keyword_values(
-    site: Site, expression: tree.Call, strand: Strand, allowed: Sequence[str]
+    site: Site, expression: tree.Call, arrival: Arrival | None, allowed: Sequence[str]
 ) -> Steps[dict[str, Value]]:
     """Plain values of a combinator's keyword arguments."""
     found: dict[str, Value] = {}
@@ -310,52 +380,52 @@ def keyword_values(
         if argument.keyword not in allowed:
             word = called_name(expression)
             raise fail("F0206", f"`{word}` has no parameter `{argument.keyword}`", argument.span)
-        value: Value = yield plain(
-            site.place(strand.shape), argument.value, f"`{argument.keyword}`"
-        )
+        value: Value = yield plain(site.place(arrival), argument.value, f"`{argument.keyword}`")
         found[argument.keyword] = value
     return found
 
 
-def chain(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+def chain(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     """Series over operands or a comprehension; an empty chain is `id`."""
-    operations: list[Operation] = yield operands_of(site, positional(expression), strand)
-    flow = Flow.of(strand)
+    if arrival is None:
+        raise joined_with_network(expression.span, "chain(...)")
+    operations: list[Operation] = yield operands_of(site, positional(expression), arrival)
+    flow = Flow.of(arrival)
     for operation in operations:
         flow = yield operate(site, operation, site.builder.close(flow))
     return flow
 
 
-def word_merge(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+def word_merge(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     """`sum(...)`, `product(...)`, `max(...)`, `min(...)` of networks."""
     word = called_name(expression)
     assert word is not None
-    operations: list[Operation] = yield operands_of(site, positional(expression), strand)
+    operations: list[Operation] = yield operands_of(site, positional(expression), arrival)
     if not operations:
         raise fail("F0407", f"`{word}` has no operands", expression.span, "nothing to combine")
     span, sign = expression.span, expression.function.span
-    flow: Flow = yield merge(site, WORDS[word](), operations, strand, span, sign)
+    flow: Flow = yield merge(site, WORDS[word](), operations, arrival, span, sign)
     return flow
 
 
-def concat(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
-    keywords: dict[str, Value] = yield keyword_values(site, expression, strand, ["axis"])
+def concat(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
+    keywords: dict[str, Value] = yield keyword_values(site, expression, arrival, ["axis"])
     axis = keywords.get("axis")
     if axis is not None and not is_whole(axis):
         raise fail("F0405", f"`axis` must be a whole number, not {describe(axis)}", expression.span)
     arguments = [a.value for a in expression.arguments if a.keyword is None]
-    operations: list[Operation] = yield operands_of(site, arguments, strand)
+    operations: list[Operation] = yield operands_of(site, arguments, arrival)
     if not operations:
         raise fail("F0407", "`concat` has no operands", expression.span, "nothing to combine")
     span, sign = expression.span, expression.function.span
-    flow: Flow = yield merge(site, Concat(axis), operations, strand, span, sign)
+    flow: Flow = yield merge(site, Concat(axis), operations, arrival, span, sign)
     return flow
 
 
-def joined(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+def joined(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     """Closes an open join."""
     network = only_network(expression)
-    flow: Flow = yield site.apply(site, network, strand)
+    flow: Flow = yield site.apply(network, arrival)
     return Flow.of(site.builder.close(flow))
 
 
@@ -366,9 +436,11 @@ def only_network(expression: tree.Call) -> tree.Expression:
     return found[0]
 
 
-def drop(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+def drop(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     """`drop(e, local = r)`: the rate of the join inputs written in `e`."""
-    keywords: dict[str, Value] = yield keyword_values(site, expression, strand, ["local", "global"])
+    keywords: dict[str, Value] = yield keyword_values(
+        site, expression, arrival, ["local", "global"]
+    )
     rate, sampled = keywords.get("local"), keywords.get("global", True)
     if rate is not None:
         rate = checked_rate(rate, "drop-path", expression.span)
@@ -376,7 +448,7 @@ def drop(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
         raise fail("F0405", "`global` of `drop` is true or false", expression.span)
     dropping = Dropping(rate, sampled)
     with site.builder.drops(dropping):
-        flow: Flow = yield site.apply(site, only_network(expression), strand)
+        flow: Flow = yield site.apply(only_network(expression), arrival)
     if rate is None:
         return flow
     strands = (s if s.rate is not None else replace(s, rate=rate) for s in flow.strands)
@@ -404,19 +476,12 @@ def checked_rate(value: Value, what: str, span: Span) -> float:
     return float(value)
 
 
-def stochastic_depth(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
-    raise fail(
-        "F0210", "`stochastic_depth` is not there yet", expression.span, "planned, not built"
-    )
-    yield
-
-
-def misplaced_each(site: Site, expression: tree.Call, strand: Strand) -> Steps[Flow]:
+def misplaced_each(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     raise fail("F0405", "`each` stands only after `>>`", expression.span)
     yield
 
 
-COMBINED: dict[str, Callable[[Site, tree.Call, Strand], Steps[Flow]]] = {
+COMBINED: dict[str, Callable[[Site, tree.Call, Arrival | None], Steps[Flow]]] = {
     "chain": chain,
     "concat": concat,
     "drop": drop,
@@ -426,6 +491,6 @@ COMBINED: dict[str, Callable[[Site, tree.Call, Strand], Steps[Flow]]] = {
     "mean": mean,
     "min": word_merge,
     "product": word_merge,
-    "stochastic_depth": stochastic_depth,
+    "split": split,
     "sum": word_merge,
 }

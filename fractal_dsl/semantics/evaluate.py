@@ -8,33 +8,42 @@ around, for `in_channels` and its kin; None where nothing arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.graph import Recursion
 from fractal_dsl.ir.operators import OPERATORS
-from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics import arithmetic
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.call_errors import circular, no_case
 from fractal_dsl.semantics.calls import Case, bind, check_kinds, split_keywords
-from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition
+from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition, Names, Param
 from fractal_dsl.semantics.machine import Steps
-from fractal_dsl.semantics.naming import COMBINATORS
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_part, written_name
+from fractal_dsl.semantics.site import Place
+from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.semantics.values import (
+    Closure,
+    Elements,
     Given,
     Items,
     Network,
     RuleCall,
     RuleValue,
     Scope,
+    SharedNetwork,
     Value,
+    Wire,
     describe,
+    holds_wires,
     is_number,
     is_whole,
     show,
 )
+from fractal_dsl.semantics.wires import computes, wire_into_network, wire_of
 from fractal_dsl.semantics.world import MAX_DEPTH, World, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
@@ -49,20 +58,14 @@ FOLDS: dict[str, Callable[[Sequence[Any]], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
-    """Where an expression is evaluated: what names mean, and the shape that arrives."""
-
-    world: World
-    scope: Scope
-    incoming: Shape | None
-
-    def inside(self, names: dict[str, Value]) -> Place:
-        return Place(self.world, self.scope.bind(names), self.incoming)
-
-
 def is_plain(value: Value) -> bool:
-    return not isinstance(value, Network | RuleValue)
+    """True of what no network and no wire is part of, but for items of lists."""
+    return not isinstance(value, Network | RuleValue | Wire | Elements)
+
+
+def is_written(value: Value) -> bool:
+    """True of a network that is built anew wherever its text is used."""
+    return isinstance(value, Closure | RuleCall | RuleValue)
 
 
 def evaluate(place: Place, expression: tree.Expression) -> Steps[Value]:
@@ -94,30 +97,72 @@ def constant(place: Place, expression: Any) -> Steps[Value]:
 
 def inner(place: Place, expression: tree.Parenthesised) -> Steps[Value]:
     value: Value = yield evaluate(place, expression.inner)
-    return place.world.closure(expression, place.scope) if not is_plain(value) else value
+    return place.world.closure(expression, place.scope) if is_written(value) else value
+
+
+def flowing(place: Place, expression: tree.Expression) -> Steps[Value]:
+    """Series, joins, tags: a wire where they begin with one, else a network to be built later."""
+    if not computes(place, expression):
+        return place.world.closure(expression, place.scope)
+    value: Value = yield computed(place, expression)
+    return value
+
+
+def computed(place: Place, expression: tree.Expression) -> Steps[Value]:
+    """The wire that an expression computes in the graph under construction."""
+    site = place.here()
+    flow: Flow = yield site.apply(expression, None)
+    return wire_of(site.builder, flow)
+
+
+def block(place: Place, expression: tree.Block) -> Steps[Value]:
+    """The result of a block of wires; with none in sight, a network to be built later."""
+    if place.site is None:
+        return place.world.closure(expression, place.scope)
+    value: Value = yield place.site.builders.block(place, expression)
+    return value
+
+
+def shared(place: Place, expression: tree.Shared) -> Steps[Value]:
+    """One instance: of the net where it stands at the top of the file, else of this graph."""
+    world, scope = place.world, place.scope
+    name = called_part(expression.operand) or "shared"
+    if not scope.locals or place.builder is None:
+        key = world.intern(("shared", id(expression)))
+        network = world.closure(expression.operand, Scope(scope.names, {}, {}))
+        return SharedNetwork(network, key, world.net, name, expression.span)
+    name = place.builder.names.get(id(expression), name)
+    network = world.closure(expression.operand, scope)
+    key = world.intern(("shared", world.next_builder()))
+    return SharedNetwork(network, key, place.builder.number, name, expression.span)
+    yield
 
 
 # Names and calls ---------------------------------------------------------------------
 
 
-def name(place: Place, expression: tree.Name) -> Steps[Value]:
-    world, scope, word = place.world, place.scope, expression.name
+def name(place: Place, expression: tree.Name | tree.Qualified) -> Steps[Value]:
+    world, scope, word = place.world, place.scope, written_name(expression)
     if word in scope.locals:
         return scope.locals[word]
     if word in scope.names:
         definition = scope.names[word]
         if not definition.is_nullary:
-            return RuleValue(word)
-        value: Value = yield call_rule(place, definition, (), expression.span)
+            return RuleValue(definition)
+        value: Value = yield call_rule(place, definition, (), expression)
         return value
-    if word in world.params:
-        return world.params[word]
+    if word in scope.names.params:
+        given: Value = yield param_value(world, scope.names.params[word], expression.span)
+        return given
+    if word in scope.names.externs:
+        return world.closure(expression, scope)
     if word in INCOMING:
         return incoming_fact(place, word, expression.span)
     if word in scope.implicits:
         return scope.implicits[word]
     if word in world.resolved.defaults:
-        default: Value = yield evaluate(place, world.resolved.defaults[word].value)
+        declared = Place(world, Scope(world.resolved.names, {}, scope.implicits), place.incoming)
+        default: Value = yield evaluate(declared, world.resolved.defaults[word].value)
         return default
     if word == "id" or word in OPERATORS or word in COMBINATORS:
         return world.closure(expression, scope)
@@ -135,11 +180,33 @@ def name(place: Place, expression: tree.Name) -> Steps[Value]:
     )
 
 
+def param_value(world: World, param: Param, span: Span | None = None) -> Steps[Value]:
+    """The value of a param, found once: as set from outside, as imported with, or its own."""
+    if param in world.params:
+        known = world.params[param]
+        if known is None:
+            raise circular(param.name, span or param.declaration.name_span)
+        return known
+    world.params[param] = None
+    names, written = param.home, param.declaration.value
+    if param.given is not None and param.giver is not None:
+        names, written = param.giver, param.given
+    here = Place(world, Scope(names, {}, {}), None)
+    value: Value = yield plain(here, written, f"param `{param.name}`")
+    world.params[param] = value
+    return value
+
+
 def incoming_fact(place: Place, word: str, span: Span) -> Value:
     """`in_channels`, `in_height`, `in_width`, `in_length`, `in_shape`."""
     shape = place.incoming
     if shape is None:
         raise fail("F0408", f"`{word}` stands where no value arrives", span)
+    if isinstance(shape, tuple):
+        raise fail(
+            "F0408", f"`{word}` reads one tensor, and a list of {len(shape)} arrives", span, "",
+            f"say which: in `x[0] >> g({word})` it reads `x[0]`",
+        )  # fmt: skip
     if word == "in_channels":
         return shape.channels
     if word == "in_shape":
@@ -153,25 +220,36 @@ def incoming_fact(place: Place, word: str, span: Span) -> Value:
 
 def call(place: Place, expression: tree.Call) -> Steps[Value]:
     function = expression.function
-    if not isinstance(function, tree.Name):
+    if isinstance(function, tree.Extern):
+        return place.world.closure(expression, place.scope)
+    if not isinstance(function, tree.Name | tree.Qualified):
         raise fail("F0405", "only a name can be called", function.span)
-    word, scope = function.name, place.scope
+    word, scope = written_name(function), place.scope
     local = scope.locals.get(word)
     if local is not None and not isinstance(local, RuleValue):
         message = f"`{word}` is {describe(local)} here and takes no arguments"
         raise fail("F0405", message, expression.span)
-    rule = word if local is None else local.name
-    if rule in scope.names:
+    rule = scope.names.get(word) if local is None else local.definition
+    if rule is not None:
         given: list[Given] = yield arguments(place, expression)
-        value: Value = yield call_rule(place, scope.names[rule], given, expression.span)
+        value: Value = yield call_rule(place, rule, given, expression)
         return value
+    if word in scope.names.externs:
+        return place.world.closure(expression, scope)
+    if (word in COMBINATORS or word == LEARNED) and computes(place, expression):
+        wire: Value = yield computed(place, expression)
+        return wire
     if word in FOLDS:
         folded: Value = yield fold(place, expression, word)
         return folded
     if word in FUNCTIONS:
         result: Value = yield function_call(place, expression, word)
         return result
-    if word in COMBINATORS or (word in OPERATORS and OPERATORS[word].callable_by_name):
+    if (
+        word in COMBINATORS
+        or word == LEARNED
+        or (word in OPERATORS and OPERATORS[word].callable_by_name)
+    ):
         return place.world.closure(expression, scope)
     raise fail("F0405", f"`{word}` cannot be called", function.span)
 
@@ -211,13 +289,19 @@ def arguments(place: Place, expression: tree.Call) -> Steps[list[Given]]:
 
 
 def call_rule(
-    place: Place, definition: Definition, given: Sequence[Given], span: Span
+    place: Place, definition: Definition, given: Sequence[Given], at: tree.Expression
 ) -> Steps[Value]:
-    """The value of a rule for certain arguments: a plain value, or a network not yet built."""
-    world = place.world
+    """The value of a rule for certain arguments: a plain value, or a network not yet built.
+
+    With wires among the arguments, their place is the graph under construction, and the value
+    is what the rule computes of them.
+    """
+    world, span = place.world, at.span
     needed = world.resolved.implicits[definition]
     positional, named, extra = split_keywords(definition, needed, given, span)
     outer = {n: v for n, v in place.scope.implicits.items() if n in needed} | extra
+    declared: dict[str, Value] = yield declared_in(place, definition.home, needed - outer.keys())
+    outer |= declared
     for equation in definition.equations:
         bound = bind(definition, equation, positional, named)
         if bound is None:
@@ -230,15 +314,37 @@ def call_rule(
             scope: Scope = yield enter(place, case, outer)
             if equation.guard is not None:
                 passed = yield condition(Place(world, scope, place.incoming), equation.guard)
+        if passed and any(map(holds_wires, scope.locals.values())):
+            if place.site is None:
+                raise wire_into_network(case.label, span)
+            builders = place.here().builders
+            wire: Value = yield builders.call(place, case, scope, outer, at)
+            return wire
         if passed:
             value: Value = yield body(place, case, scope, outer)
             return value
     raise no_case(definition, given, span)
 
 
+def declared_in(place: Place, home: Names, unbound: AbstractSet[str]) -> Steps[dict[str, Value]]:
+    """What an imported file's own `implicit` lines say of names that no call has bound.
+
+    What is bound so holds further in, too: the outermost file that declares a name decides.
+    """
+    found: dict[str, Value] = {}
+    resolved = place.world.resolved
+    for name in sorted(unbound & home.defaults.keys() - resolved.names.defaults.keys()):
+        declaration = home.defaults[name]
+        if declaration is not resolved.defaults.get(name):
+            here = Place(place.world, Scope(home, {}, {}), place.incoming)
+            value: Value = yield evaluate(here, declaration.value)
+            found[name] = value
+    return found
+
+
 def enter(place: Place, case: Case, outer: dict[str, Value]) -> Steps[Scope]:
     """The scope of an equation's body; defaults are evaluated at the call, left to right."""
-    names = place.world.resolved.names_of(case.definition)
+    names = case.definition.home
     local: dict[str, Value] = {}
     implicits = dict(outer)
     explicit = case.definition.explicit_names(case.equation)
@@ -249,7 +355,8 @@ def enter(place: Place, case: Case, outer: dict[str, Value]) -> Steps[Scope]:
             value = case.given[at].value
         else:
             assert isinstance(pattern, tree.Parameter) and pattern.default is not None
-            here = Place(place.world, Scope(names, dict(local), dict(implicits)), place.incoming)
+            scope = Scope(names, dict(local), dict(implicits))
+            here = Place(place.world, scope, place.incoming, None, place.builder)
             value = yield evaluate(here, pattern.default)
         if isinstance(pattern, tree.SuccessorPattern):
             assert isinstance(value, int)
@@ -265,7 +372,8 @@ def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Ste
     world, span = place.world, case.span
     every = tuple(value_key(scope.locals[name]) for name in scope.locals)
     patterns = tuple(value_key(case.given[at].value) for at in sorted(case.given))
-    identity = world.intern((id(case.equation), patterns, every, world.names_key(outer)))
+    rule = (id(case.equation), id(case.definition.home))
+    identity = world.intern((rule, patterns, every, world.names_key(outer)))
     key = (identity, place.incoming)
     if key in world.calls:
         return known_value(world.calls[key], case)
@@ -273,11 +381,18 @@ def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Ste
     world.count_call(span)
     if scope.recursion is not None:
         check_levels(label, scope.recursion, span)
-        world.count_variant((case.definition.name, scope.recursion), span)
+        world.count_variant((id(case.definition), scope.recursion), span)
     world.calls[key] = None
     with world.frame(label, span):
-        value: Value = yield evaluate(Place(world, scope, place.incoming), case.equation.body)
-    if not is_plain(value):
+        here = Place(world, scope, place.incoming, None, place.builder)
+        value: Value = yield evaluate(here, case.equation.body)
+    if isinstance(value, SharedNetwork):
+        if isinstance(case.equation.body, tree.Shared):
+            value = replace(value, name=case.definition.name)
+            if scope.locals:
+                del world.calls[key]  # made anew by every call
+                return value
+    elif not is_plain(value):
         value = RuleCall(case.equation, scope, label, identity, span)
     world.calls[key] = value
     return value
@@ -313,6 +428,9 @@ def unary(place: Place, expression: tree.Unary) -> Steps[Value]:
     if expression.operator == "not":
         truth: bool = yield condition(place, expression.operand)
         return not truth
+    if computes(place, expression.operand):
+        wire: Value = yield computed(place, expression)
+        return wire
     value: Value = yield evaluate(place, expression.operand)
     if not is_plain(value):
         return place.world.closure(expression, place.scope)
@@ -322,6 +440,9 @@ def unary(place: Place, expression: tree.Unary) -> Steps[Value]:
 
 
 def binary(place: Place, expression: tree.Binary) -> Steps[Value]:
+    if computes(place, expression):
+        wire: Value = yield computed(place, expression)
+        return wire
     left: Value = yield evaluate(place, expression.left)
     right: Value = yield evaluate(place, expression.right)
     if not (is_plain(left) and is_plain(right)):
@@ -331,6 +452,9 @@ def binary(place: Place, expression: tree.Binary) -> Steps[Value]:
 
 def power(place: Place, expression: tree.Power) -> Steps[Value]:
     base: Value = yield evaluate(place, expression.base)
+    if isinstance(base, Wire):
+        raise fail("F0405", "`**` repeats a network, not a wire", expression.base.span,
+                   "this is a wire", "write `x >> g ** n`")  # fmt: skip
     if not is_plain(base):
         return place.world.closure(expression, place.scope)
     exponent: Value = yield plain(place, expression.exponent, "an exponent", "a number")
@@ -370,7 +494,7 @@ def conditional(place: Place, expression: tree.Conditional) -> Steps[Value]:
         truth: bool = yield condition(place, current.condition)
         current = current.positive if truth else current.negative
     value: Value = yield evaluate(place, current)
-    return value if is_plain(value) else place.world.closure(expression, place.scope)
+    return place.world.closure(expression, place.scope) if is_written(value) else value
 
 
 # Lists -------------------------------------------------------------------------------
@@ -386,8 +510,18 @@ def tuple_display(place: Place, expression: tree.TupleDisplay) -> Steps[Value]:
     values: list[Value] = []
     for item in expression.items:
         value: Value = yield evaluate(place, item)
-        values.append(value)
+        values.append(kept(place, item, value))
     return tuple(values)
+
+
+def kept(place: Place, expression: tree.Expression, value: Value) -> Value:
+    """A value in a list; a wire is closed there, and a rule's network is used as written."""
+    if isinstance(value, RuleCall):
+        return place.world.closure(expression, place.scope)
+    if isinstance(value, Wire):
+        builder = place.here().builder
+        return wire_of(builder, Flow.of(builder.close(value.flow)))
+    return value
 
 
 def list_display(place: Place, expression: tree.ListDisplay) -> Steps[Value]:
@@ -403,9 +537,15 @@ def list_comprehension(place: Place, expression: tree.ListComprehension) -> Step
 
 
 def index(place: Place, expression: tree.Index) -> Steps[Value]:
-    base: Value = yield plain(place, expression.base, "what `[...]` takes an item of", "a list")
+    base: Value = yield evaluate(place, expression.base)
+    indices: list[Value] = []
     for part in expression.indices:
-        at: Value = yield plain(place, part, "an index", "a whole number")
+        number: Value = yield plain(place, part, "an index", "a whole number")
+        indices.append(number)
+    if isinstance(base, Elements):
+        element: Value = yield element_of(base, expression, indices)
+        return element
+    for part, at in zip(expression.indices, indices, strict=True):
         if not isinstance(base, Items | tuple):
             raise fail("F0405", f"{describe(base)} has no items", expression.base.span)
         items = base.values if isinstance(base, Items) else base
@@ -418,14 +558,27 @@ def index(place: Place, expression: tree.Index) -> Steps[Value]:
     return base
 
 
+def element_of(family: Elements, expression: tree.Index, indices: Sequence[Value]) -> Steps[Value]:
+    """One element of a family of a block."""
+    whole: list[int] = []
+    for part, at in zip(expression.indices, indices, strict=True):
+        if not is_whole(at):
+            raise fail("F0405", f"an index must be a whole number, not {describe(at)}", part.span)
+        whole.append(at)
+    value: Value = yield family.force(tuple(whole), expression.span)
+    return value
+
+
 def elements(place: Place, expression: tree.Expression) -> Steps[Sequence[Value]]:
     """Values of a comprehension, or the one value of anything else (a list gives its items)."""
     if isinstance(expression, tree.Comprehension):
         found: list[Value] = []
         places: list[Place] = yield turns(place, expression)
-        for turn in places:
-            item: Value = yield evaluate(turn, expression.element)
-            found.append(item)
+        builder = place.here().builder if place.site is not None else None
+        for at, turn in enumerate(places):
+            with nullcontext() if builder is None else builder.turn(at, len(places)):
+                item: Value = yield evaluate(turn, expression.element)
+                found.append(kept(turn, expression.element, item))
         return found
     value: Value = yield evaluate(place, expression)
     return value.values if isinstance(value, Items) else (value,)
@@ -476,6 +629,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.Boolean: constant,
     tree.Parenthesised: inner,
     tree.Name: name,
+    tree.Qualified: name,
     tree.Call: call,
     tree.Unary: unary,
     tree.Binary: binary,
@@ -483,6 +637,12 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.Compare: compare,
     tree.Logic: logic,
     tree.Conditional: conditional,
+    tree.Series: flowing,
+    tree.Compose: flowing,
+    tree.Join: flowing,
+    tree.Tag: flowing,
+    tree.Block: block,
+    tree.Shared: shared,
     tree.Range: range_,
     tree.TupleDisplay: tuple_display,
     tree.ListDisplay: list_display,

@@ -8,8 +8,9 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.combine import checked_rate
-from fractal_dsl.semantics.evaluate import Place, plain
+from fractal_dsl.semantics.evaluate import plain
 from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.suggest import did_you_mean
 from fractal_dsl.semantics.values import Items, Scope, Value, describe, is_number, is_whole, show
 from fractal_dsl.semantics.world import World

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeGuard
 
 from fractal_dsl.ir.graph import Recursion
-from fractal_dsl.semantics.definitions import Names
+from fractal_dsl.semantics.definitions import Definition, Names
+from fractal_dsl.semantics.machine import Steps
+from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
 __all__ = [
     "Closure",
+    "Elements",
     "Given",
     "Items",
     "Network",
@@ -20,8 +23,11 @@ __all__ = [
     "RuleCall",
     "RuleValue",
     "Scope",
+    "SharedNetwork",
     "Value",
+    "Wire",
     "describe",
+    "holds_wires",
     "is_number",
     "is_whole",
     "show",
@@ -79,12 +85,50 @@ class RuleCall:
 class RuleValue:
     """A rule passed without its arguments."""
 
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wire:
+    """A computed tensor of the graph under construction, or a join of it that is still open.
+
+    `home` numbers that graph's builder: a wire means nothing in another graph.
+    """
+
+    flow: Flow
+    home: int
+
+
+@dataclass(slots=True, eq=False)
+class Elements:
+    """A family of a block, `x[i] = ...`: elements by index, each computed when first asked for."""
+
     name: str
+    key: int
+    force: Callable[[tuple[int, ...], Span], Steps[Value]]
 
 
-Network: TypeAlias = Closure | RuleCall
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedNetwork:
+    """One instance of a network, `shared(e)`: every use of this value shares its weights.
+
+    `home` numbers the builder of the graph that it is made in, under `name`.
+    """
+
+    network: Closure | RuleCall
+    key: int
+    home: int
+    name: str
+    span: Span
+
+
+Network: TypeAlias = Closure | RuleCall | SharedNetwork
 Plain: TypeAlias = int | float | bool | str | tuple["Value", ...] | Items
-Value: TypeAlias = Plain | Network | RuleValue
+Value: TypeAlias = Plain | Network | RuleValue | Wire | Elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +149,18 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def holds_wires(value: Value) -> bool:
+    """Whether a value is a wire, or a list that holds one."""
+    waiting: list[Value] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Wire):
+            return True
+        if isinstance(one, Items | tuple):
+            waiting.extend(one.values if isinstance(one, Items) else one)
+    return False
+
+
 def describe(value: Value) -> str:
     """The kind of a value, with its article, for messages."""
     match value:
@@ -120,8 +176,12 @@ def describe(value: Value) -> str:
             return "a list"
         case RuleValue():
             return f"the rule `{value.name}` without its arguments"
-        case Closure() | RuleCall():
+        case Closure() | RuleCall() | SharedNetwork():
             return "a network"
+        case Wire():
+            return "a wire"
+        case Elements():
+            return f"the family `{value.name}` without an index"
 
 
 def show(value: Value, limit: int = 60) -> str:
@@ -150,3 +210,9 @@ def _show(value: Value) -> str:
             return value.label
         case Closure():
             return " ".join(value.expression.span.text.split())
+        case SharedNetwork():
+            return value.name
+        case Wire():
+            return "a wire"
+        case Elements():
+            return value.name

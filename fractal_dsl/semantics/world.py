@@ -9,14 +9,26 @@ from dataclasses import dataclass, field, replace
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Frame, Help
 from fractal_dsl.ir.graph import Graph, Node
-from fractal_dsl.semantics.definitions import Resolved, free_names, implicits_read
+from fractal_dsl.semantics.definitions import Param, Resolved, free_names, implicits_read
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import segments
-from fractal_dsl.semantics.values import Closure, Items, RuleCall, RuleValue, Scope, Value
+from fractal_dsl.semantics.strands import Strands
+from fractal_dsl.semantics.values import (
+    Closure,
+    Elements,
+    Items,
+    RuleCall,
+    RuleValue,
+    Scope,
+    SharedNetwork,
+    Value,
+    Wire,
+)
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
+from fractal_dsl.syntax.walk import walk
 
-__all__ = ["MAX_DEPTH", "World", "value_key"]
+__all__ = ["MAX_DEPTH", "Made", "World", "value_key"]
 
 # Distinct calls and graphs of one expansion: ResNet-1202 with a rate for each unit needs about
 # 5,000. The other limits stop what would only meet this one after seconds: calls nested in
@@ -37,29 +49,63 @@ def value_key(value: Value) -> Hashable:
         case Closure() | RuleCall():
             return ("network", value.key)
         case RuleValue():
-            return ("rule", value.name)
+            return ("rule", id(value.definition))
+        case SharedNetwork():
+            return ("shared", value.key)
+        case Wire():
+            return ("wire", value.home, tuple(strand.ref for strand in value.flow.strands))
+        case Elements():
+            return ("family", value.key)
         case _:
             return (type(value).__name__, value)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A network built for one form of what comes in.
+
+    `reads` are, of the tensors that come in, those that the graph takes, in order. `form`
+    says how its outputs nest where they are a list; None for one tensor or an open join.
+    `learned` says of each output whether it comes from parameters alone. `borrows` are the
+    shared networks of other graphs that it takes after all else.
+    """
+
+    graph: int
+    reads: tuple[int, ...]
+    form: Strands | None
+    learned: tuple[bool, ...]
+    borrows: tuple[SharedNetwork, ...] = ()
+
+
 @dataclass(eq=False, slots=True)
 class World:
-    """State of one expansion of a resolved file."""
+    """State of one expansion of a resolved file.
+
+    `net` numbers the builder of the net's own graph; `shares` are, of each shared network, the
+    graph that it first came to and where.
+    """
 
     resolved: Resolved
-    params: dict[str, Value] = field(default_factory=dict)
+    params: dict[Param, Value | None] = field(default_factory=dict)
     graphs: list[Graph] = field(default_factory=list)
     output_places: list[tuple[OutputPlace, ...]] = field(default_factory=list)
     known_graphs: dict[Graph, int] = field(default_factory=dict)
-    instances: dict[Hashable, int | None] = field(default_factory=dict)
+    instances: dict[Hashable, Made | None] = field(default_factory=dict)
     calls: dict[Hashable, Value | None] = field(default_factory=dict)
     variants: Counter[Hashable] = field(default_factory=Counter)
     strands: int = 0
+    builders: int = 0
+    net: int = 0
+    shares: dict[int, tuple[int, Span]] = field(default_factory=dict)
     building: list[list[Node]] = field(default_factory=list)
     _interned: dict[Hashable, int] = field(default_factory=dict)
     _frames: list[Frame] = field(default_factory=list)
     _segments: dict[int, dict[int, str]] = field(default_factory=dict)
-    _free: dict[int, frozenset[str]] = field(default_factory=dict)
+    _read: dict[int, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+
+    def next_builder(self) -> int:
+        self.builders += 1
+        return self.builders
 
     def intern(self, key: Hashable) -> int:
         return self._interned.setdefault(key, len(self._interned))
@@ -72,20 +118,25 @@ class World:
 
     def closure(self, expression: tree.Expression, scope: Scope) -> Closure:
         """`expression` as a network, keyed by the values that its names have in `scope`."""
-        if id(expression) not in self._free:
-            self._free[id(expression)] = frozenset(free_names([expression]))
-        free = self._free[id(expression)]
-        local = {name: scope.locals[name] for name in free if name in scope.locals}
-        unbound = implicits_read(
-            free - local.keys(), scope.names, self.resolved.params, self.resolved.implicits
-        )
+        mentioned, free = self.names_in(expression)
+        local = {name: scope.locals[name] for name in mentioned if name in scope.locals}
+        unbound = implicits_read(free - local.keys(), scope.names, self.resolved.implicits)
         key = (
             id(expression),
+            id(scope.names),
             self.names_key(local),
             self.names_key({n: scope.implicits[n] for n in unbound if n in scope.implicits}),
             scope.recursion,
         )
         return Closure(expression, scope, self.intern(key))
+
+    def names_in(self, expression: tree.Expression) -> tuple[frozenset[str], frozenset[str]]:
+        """All names in an expression, and those that it does not bind itself."""
+        if id(expression) not in self._read:
+            every = (node.name for node in walk(expression) if isinstance(node, tree.Name))
+            found = frozenset(every), frozenset(free_names([expression]))
+            self._read[id(expression)] = found
+        return self._read[id(expression)]
 
     def names_key(self, names: Mapping[str, Value]) -> Hashable:
         return tuple((name, value_key(names[name])) for name in sorted(names))
@@ -108,11 +159,11 @@ class World:
         return DiagnosticError(*done)
 
     def _chained(self, diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:
-        """With `chain`; what is found inside the prelude is told at the user's innermost call."""
-        user, span = self.resolved.syntax.source, diagnostic.span
-        if span is not None and span.source is not user:
+        """With `chain`; what is found inside shipped text is told at the user's innermost call."""
+        span = diagnostic.span
+        if span is not None and span.source.is_shipped:
             for at, frame in enumerate(chain):
-                if frame.span is not None and frame.span.source is user:
+                if frame.span is not None and not frame.span.source.is_shipped:
                     note = f"found inside `{frame.call}`, at {span}"
                     notes, chain = (*diagnostic.notes, note), chain[at + 1 :]
                     return replace(diagnostic, span=frame.span, notes=notes, chain=chain)

@@ -75,7 +75,7 @@ def test_mutations_are_the_same_for_one_seed(flat: FlatProgram) -> None:
 
 def test_a_program_with_nowhere_to_go_wrong_has_no_mutations() -> None:
     nodes = (FlatNode(None, (), vector(3)), FlatNode(Dropout(0.5), (0,), vector(3), "d"))
-    assert list(mutations(FlatProgram("One", nodes, 1), 0)) == []
+    assert list(mutations(FlatProgram("One", nodes, (1,)), 0)) == []
 
 
 class Masked(Net):
@@ -135,7 +135,7 @@ class Plain(nn.Module):
 
 def one_node(attributes: Attributes) -> FlatProgram:
     nodes = (FlatNode(None, (), vector(8)), FlatNode(attributes, (0,), vector(8), "a"))
-    return FlatProgram("One", nodes, 1)
+    return FlatProgram("One", nodes, (1,))
 
 
 def test_dropout_replays_in_training() -> None:

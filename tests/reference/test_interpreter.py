@@ -114,7 +114,7 @@ def test_dropout_replays_in_data_flow_order() -> None:
         FlatNode(Dropout(0.25), (0,), vector(50), "b"),
         FlatNode(None, (2, 1), vector(50), join=0),
     )
-    flat = FlatProgram("Dropouts", nodes, 3)
+    flat = FlatProgram("Dropouts", nodes, (3,))
     ones = torch.ones(4, 50)
     torch.manual_seed(5)
     found = interpret(flat, {}, ones, training=True).output
@@ -126,7 +126,7 @@ def test_dropout_replays_in_data_flow_order() -> None:
 
 
 def test_identity_and_each() -> None:
-    identity = FlatProgram("Id", (FlatNode(None, (), vector(3)),), 0)
+    identity = FlatProgram("Id", (FlatNode(None, (), vector(3)),), (0,))
     x = torch.randn(2, 3)
     assert interpret(identity, {}, x).output is x
     flat = flatten(samples.each())

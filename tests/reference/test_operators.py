@@ -12,7 +12,8 @@ from torch import Tensor
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.operators import OPERATORS, Attributes, spec_of
 from fractal_dsl.ir.operators import elementwise as e
-from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, Linear
+from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, ConvTranspose2d, Embedding, Linear
+from fractal_dsl.ir.operators.normalisation import GroupNorm, LayerNorm, Normalize, Softmax
 from fractal_dsl.ir.operators.pooling import (
     AvgPool,
     Flatten,
@@ -20,8 +21,11 @@ from fractal_dsl.ir.operators.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
-from fractal_dsl.ir.shapes import Shape, image, vector
-from fractal_dsl.reference.interpreter import OPERATIONS, Instance
+from fractal_dsl.ir.operators.resampling import ChannelShuffle, Pad, Upsample
+from fractal_dsl.ir.operators.sequences import Attention, Image, Take, Timing, Tokens, Transpose
+from fractal_dsl.ir.shapes import Shape, image, sequence, tokens, vector
+from fractal_dsl.reference.instance import Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.tensors import random_tensors
 
 IMAGE = image(4, 5, 6)
@@ -102,22 +106,39 @@ PLAIN: list[tuple[Attributes, Formula]] = [
     (GlobalAvgPool(), lambda x: x.mean((2, 3))[:, :, None, None]),
     (GlobalMaxPool(), lambda x: x.amax((2, 3))[:, :, None, None]),
     (Flatten(), lambda x: x.reshape(len(x), 120)),
+    (Softmax(), lambda x: x.exp() / x.exp().sum(1)[:, None]),
+    (Normalize(), lambda x: x / (x.square().sum(1).sqrt() + 1e-12)[:, None]),
+    (Normalize(1, 0.1), lambda x: x / (x.abs().sum(1) + 0.1)[:, None]),
 ]  # fmt: skip
 MANY: list[tuple[Attributes, tuple[Shape, ...], Formula]] = [
     (e.Sum(), (IMAGE,) * 3, lambda a, b, c: a + b + c),
     (e.Difference(), (IMAGE,) * 3, lambda a, b, c: a - b - c),
     (e.Product(), (IMAGE, image(4, 1, 1)), lambda a, b: a * b),
     (e.Product(), (image(4, 1, 1), IMAGE, IMAGE), lambda a, b, c: a * b * c),
+    (e.Product(), (image(1, 5, 6), IMAGE), lambda a, b: a * b),
+    (e.Product(), (IMAGE, vector(4)), lambda a, b: a * b[:, :, None, None]),
+    (e.Product(), (vector(2), sequence(3, 2), sequence(3, 1), sequence(1, 2)),
+     lambda a, b, c, d: a[:, None] * b * c * d),
+    (e.Product(), (IMAGE, vector(1), image(1, 1, 1)), lambda a, b, c: a * b[:, :, None, None] * c),
+    (e.Quotient(), (vector(5), vector(1)), lambda a, b: a / b),
+    (e.Sum(), (sequence(3, 2), vector(1)), lambda a, b: a + b[:, None, :]),
+    (e.Sum(), (vector(4), IMAGE, IMAGE), lambda a, b, c: a[:, :, None, None] + b + c),
+    (e.Difference(), (sequence(3, 2), vector(2)), lambda a, b: a - b[:, None, :]),
+    (e.Sum(), (vector(2), vector(2)), lambda a, b: a + b),
     (e.Quotient(), (image(4, 1, 1), IMAGE), lambda a, b: a / b),
     (e.Maximum(), (IMAGE,) * 2, lambda a, b: torch.where(a > b, a, b)),
     (e.Minimum(), (IMAGE,) * 2, lambda a, b: torch.where(a < b, a, b)),
     (e.Concat(), (IMAGE, image(1, 5, 6)), lambda a, b: torch.cat([a, b], 1)),
     (e.Concat(2), (IMAGE, image(4, 5, 1)), lambda a, b: torch.cat([a, b], 3)),
     (e.Concat(), (vector(3), vector(2)), lambda a, b: torch.cat([a, b], 1)),
-    (e.Concat(), (Shape("sequence", (3, 2)), Shape("sequence", (3, 4))),
-     lambda a, b: torch.cat([a, b], 2)),
+    (e.Concat(), (sequence(3, 2), sequence(3, 4)), lambda a, b: torch.cat([a, b], 2)),
+    (e.Concat(0), (sequence(3, 2), sequence(1, 2)), lambda a, b: torch.cat([a, b], 1)),
 ]  # fmt: skip
-HELD: tuple[type[Attributes], ...] = (Conv2d, BatchNorm, Linear)
+HELD: tuple[type[Attributes], ...] = (Conv2d, BatchNorm, LayerNorm, GroupNorm, Linear, Embedding)
+ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences
+    Attention, Image, Take, Timing, Tokens, Transpose,
+    ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu,
+)  # fmt: skip
 
 
 def run(
@@ -148,7 +169,7 @@ def weights(attributes: Attributes, shape: Shape) -> dict[str, Tensor]:
     flat = FlatProgram(
         "One",
         (FlatNode(None, (), shape), FlatNode(attributes, (0,), shape, "layer")),
-        1,
+        (1,),
     )
     drawn = random_tensors(flat, torch.Generator().manual_seed(1))
     return {name.removeprefix("layer."): tensor for name, tensor in drawn.items()}
@@ -157,7 +178,7 @@ def weights(attributes: Attributes, shape: Shape) -> dict[str, Tensor]:
 def test_every_operator_has_an_entry_and_a_test() -> None:
     assert set(OPERATIONS) == set(OPERATORS)
     tested = [attributes for attributes, _ in PLAIN] + [attributes for attributes, *_ in MANY]
-    assert {type(one) for one in tested} | set(HELD) == {
+    assert {type(one) for one in tested} | set(HELD) | set(ELSEWHERE) == {
         spec.attributes for spec in OPERATORS.values()
     }
 
@@ -213,7 +234,7 @@ def test_convolution_by_the_taps(attributes: Conv2d) -> None:
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("shape", [IMAGE, vector(4)])
+@pytest.mark.parametrize("shape", [IMAGE, vector(4), sequence(5, 4)])
 @pytest.mark.parametrize("attributes", [BatchNorm(), BatchNorm(0.1, 0.3), BatchNorm(affine=False)])
 @pytest.mark.parametrize("training", [False, True])
 def test_batch_norm_by_its_formula(attributes: BatchNorm, shape: Shape, training: bool) -> None:
@@ -221,8 +242,8 @@ def test_batch_norm_by_its_formula(attributes: BatchNorm, shape: Shape, training
     held = weights(attributes, shape)
     before = {name: tensor.clone() for name, tensor in held.items()}
     found, buffers = run(attributes, [x], (shape,), held, training)
-    wide = (1, 4, 1, 1) if shape.kind == "image" else (1, 4)
-    axes = (0, 2, 3) if shape.kind == "image" else (0,)
+    wide = {"image": (1, 4, 1, 1), "vector": (1, 4), "sequence": (1, 1, 4)}[shape.kind]
+    axes = tuple(axis for axis, size in enumerate(wide) if size == 1)
     mean, variance = held["running_mean"], held["running_var"]
     if training:
         mean, variance = x.mean(axes), x.var(axes, correction=0)
@@ -242,7 +263,7 @@ def test_batch_norm_by_its_formula(attributes: BatchNorm, shape: Shape, training
     assert all(torch.equal(held[name], tensor) for name, tensor in before.items())
 
 
-@pytest.mark.parametrize("shape", [vector(4), image(4, 1, 1), Shape("sequence", (3, 4))])
+@pytest.mark.parametrize("shape", [vector(4), image(4, 1, 1), sequence(3, 4)])
 @pytest.mark.parametrize("bias", [False, True])
 def test_linear_acts_on_the_last_axis_and_drops_ones(shape: Shape, bias: bool) -> None:
     attributes = Linear(5, bias)
@@ -252,6 +273,64 @@ def test_linear_acts_on_the_last_axis_and_drops_ones(shape: Shape, bias: bool) -
     flat = x.reshape(3, 4) if shape.kind == "image" else x
     expected = torch.einsum("...i,oi->...o", flat, held["weight"])
     torch.testing.assert_close(found, expected + held["bias"] if bias else expected)
+
+
+@pytest.mark.parametrize("shape", [IMAGE, vector(4), sequence(5, 4)])
+@pytest.mark.parametrize(
+    "attributes", [LayerNorm(), LayerNorm(0.1), LayerNorm(bias=False), LayerNorm(affine=False)]
+)
+def test_layer_norm_normalises_each_place_by_itself(attributes: LayerNorm, shape: Shape) -> None:
+    (x,) = draw((shape,))
+    held = weights(attributes, shape)
+    assert set(held) == {"weight", "bias"} - {
+        *([] if attributes.affine else ["weight", "bias"]), *([] if attributes.bias else ["bias"])
+    }  # fmt: skip
+    found, _ = run(attributes, [x], (shape,), held)
+    places = x.movedim(1, -1) if shape.kind == "image" else x
+    expected = torch.empty_like(places)
+    for at in torch.cartesian_prod(*map(torch.arange, places.shape[:-1])).view(-1, x.dim() - 1):
+        row = places[tuple(at)]
+        spread = (row.var(correction=0) + attributes.eps).sqrt()
+        scaled = (row - row.mean()) / spread * held.get("weight", torch.ones(4))
+        expected[tuple(at)] = scaled + held.get("bias", torch.zeros(4))
+    torch.testing.assert_close(
+        found, expected.movedim(-1, 1) if shape.kind == "image" else expected
+    )
+
+
+@pytest.mark.parametrize("shape", [IMAGE, vector(4), sequence(5, 4)])
+@pytest.mark.parametrize(
+    "attributes", [GroupNorm(2), GroupNorm(4, 0.1), GroupNorm(1, affine=False)]
+)
+def test_group_norm_normalises_groups_of_channels(attributes: GroupNorm, shape: Shape) -> None:
+    (x,) = draw((shape,))
+    held = weights(attributes, shape)
+    found, _ = run(attributes, [x], (shape,), held)
+    first = x.movedim(shape.channel_axis + 1, 0)  # [channels, batch, ...]
+    expected = torch.empty_like(first)
+    size = 4 // attributes.groups
+    for channel in range(4):
+        start = channel // size * size
+        for sample in range(len(x)):
+            group = first[start : start + size, sample]
+            spread = (group.var(correction=0) + attributes.eps).sqrt()
+            normed = (first[channel, sample] - group.mean()) / spread
+            if attributes.affine:
+                normed = normed * held["weight"][channel] + held["bias"][channel]
+            expected[channel, sample] = normed
+    torch.testing.assert_close(found, expected.movedim(0, shape.channel_axis + 1))
+
+
+def test_embedding_looks_up_rows() -> None:
+    shape = tokens(4)
+    attributes = Embedding(7, 3)
+    held = weights(attributes, shape)
+    x = torch.tensor([[0, 6, 6, 2], [1, 1, 1, 5]])
+    found, _ = run(attributes, [x], (shape,), held)
+    assert found.shape == (2, 4, 3)
+    assert all(
+        torch.equal(found[n, at], held["weight"][int(x[n, at])]) for n in (0, 1) for at in range(4)
+    )
 
 
 @pytest.mark.parametrize("attributes", [e.Dropout(0.5), e.Dropout2d(0.5)])

@@ -211,7 +211,7 @@ def test_an_operand_s_own_rate_comes_before_the_net_s() -> None:
     nodes[at] = type(node)(
         None, node.inputs, node.shape, join=node.join, operands=operands
     )  # fmt: skip
-    flat = FlatProgram(flat.name, tuple(nodes), flat.output, flat.calls)
+    flat = FlatProgram(flat.name, tuple(nodes), flat.outputs, flat.calls)
     plans = Counter(local_plan(flat, Sampling(0.5), random.Random(seed)) for seed in range(200))
     assert plans[((True, False),)] > 190
 
@@ -230,6 +230,6 @@ def test_too_many_assignments_are_refused() -> None:
         one._replace(path=(one.path[0]._replace(level=100 + at, branches=100),))
         for at, one in enumerate(call.outputs)
     )
-    wide = FlatProgram(flat.name, flat.nodes, flat.output, (call._replace(outputs=outputs),))
+    wide = FlatProgram(flat.name, flat.nodes, flat.outputs, (call._replace(outputs=outputs),))
     with pytest.raises(ValueError, match="more than 65536 assignments"):
         call_columns(wide, 0)

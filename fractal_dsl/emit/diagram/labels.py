@@ -9,6 +9,7 @@ from fractal_dsl.emit.diagram.sheet import Kind
 from fractal_dsl.ir.graph import Apply, Graph
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
+from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["clean", "kind_of", "leaf_kind", "operator_text", "shape_text", "text_width", "times"]
@@ -28,7 +29,10 @@ SIGNS = {
 
 KINDS = {
     "conv2d": Kind.CONV,
+    "conv_transpose2d": Kind.CONV,
     "linear": Kind.DENSE,
+    "embedding": Kind.DENSE,
+    "attention": Kind.DENSE,
     "max_pool": Kind.POOL,
     "avg_pool": Kind.POOL,
     "global_avg_pool": Kind.POOL,
@@ -93,6 +97,12 @@ def operator_text(attributes: Attributes) -> str:
     if isinstance(attributes, Scalar):
         sign, value = attributes.sign, _plain(attributes.value)
         return f"{value} {sign} x" if attributes.on_left else f"x {sign} {value}"
+    if isinstance(attributes, Chunk):
+        return f"part {attributes.index + 1} of {attributes.of}"
+    if isinstance(attributes, Slice):
+        return f"channels {attributes.start} to {attributes.start + attributes.size - 1}"
+    if isinstance(attributes, Parameter):
+        return "parameter"
     sign = SIGNS.get(attributes.operator, "")
     if sign:
         return sign

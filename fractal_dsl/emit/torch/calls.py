@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, LiteralString
 
 from fractal_dsl.emit.torch.context import Context
 from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
-from fractal_dsl.emit.torch.operators import Fact
-from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
+from fractal_dsl.emit.torch.operators import Fact, call_of
+from fractal_dsl.emit.torch.tape import Each, Formula, Hold, Invoke, Layer, Loop, Meet, Open, Part
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import facts_of, operator_of
+from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
 from fractal_dsl.ir.operators import Attributes
-from fractal_dsl.ir.operators.elementwise import Scalar
 
-__all__ = ["Calls", "formula_on_samples", "on_samples"]
+__all__ = ["Calls", "called", "formula_on_samples", "on_samples", "tied"]
 
 ONE = ident("t")
 
@@ -46,7 +45,7 @@ class Calls:
         """An operation on its inputs; `live` is what an open call must give."""
         match part:
             case Layer():
-                return self.layer(part, module(self.modules, part.path), inputs[0])
+                return self.layer(part, module(self.modules, part.path), *inputs)
             case Formula():
                 return self.formula(part, inputs)
             case Invoke():
@@ -58,20 +57,18 @@ class Calls:
             case _:
                 raise AssertionError(part)
 
-    def layer(self, part: Layer, own: Safe, value: Safe) -> Code:
-        """A layer at work; a dense layer drops the ones of a [C, 1, 1]."""
-        operator = operator_of(part.members[0]).attributes.operator
-        flattens = operator == "linear" and facts_of(part.members[0])["image"]
-        if self.per_sample:
-            return on_samples(fill("lambda t: {}(t.flatten(1))", own) if flattens else own, value)
-        return fill("{}({}.flatten(1))" if flattens else "{}({})", own, value)
+    def layer(self, part: Layer, own: Safe, *value: Safe) -> Code:
+        """A layer at work, its input brought into the form that torch asks for."""
+        member = part.members[0]
+        template = call_of(operator_of(member).attributes, member.shapes)
+        return called(template, own, value, self.per_sample)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
+        if part.weight is not None:
+            return tied(module(self.modules, part.weight), inputs[0], self.per_sample)
         node = operator_of(part.members[0])
         facts = facts_of(part.members[0])
-        numbers = {}
-        if isinstance(node.attributes, Scalar):
-            numbers["value"] = literal(node.attributes.value)
+        numbers = {role: literal(one) for role, one in numbers_of(part.members[0]).items()}
         if not self.per_sample:
             return written(node.attributes, facts, numbers, inputs=inputs)
         return formula_on_samples(node.attributes, facts, numbers, inputs)
@@ -84,7 +81,13 @@ class Calls:
             return on_samples(module(self.modules, part.path), *inputs)
         if live is not None:
             given.append(live)
+        if isinstance(part, Invoke) and part.network is not None:
+            return fill("{}({})", given.pop(len(part.inputs)), commas(given))
         return fill("{}({})", module(self.modules, part.path), commas(given))
+
+    def held(self, part: Hold) -> Code:
+        """A shared module as it is handed on."""
+        return module(self.modules, part.path)
 
     def each(self, part: Each, source: Safe, live: Safe | None) -> Code:
         """The same on every operand of a list; modules of dead operands are passed over."""
@@ -164,6 +167,20 @@ class Calls:
             rows.append(shapes.pop() if len(shapes) == 1 else None)
         note = self.context.symbols.shape(rows)
         return note and f"{note} each"
+
+
+def called(template: LiteralString, own: Safe, value: Sequence[Safe], per_sample: bool) -> Code:
+    """A module at work on a value, or on what is there of the samples; some take none."""
+    if not per_sample or not value:
+        return fill(template, own, *value)
+    plain = template == "{}({})"
+    return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), *value)
+
+
+def tied(home: Safe, value: Safe, per_sample: bool) -> Code:
+    """A dense layer that uses the weight of another module."""
+    template: LiteralString = "nn.functional.linear({1}, {0}.weight)"
+    return called(template, home, [value], per_sample)
 
 
 def on_samples(function: Safe, *values: Safe) -> Code:

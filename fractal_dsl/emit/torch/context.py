@@ -13,6 +13,7 @@ from fractal_dsl.emit.torch.shapes import Symbols
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
     Each,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -24,7 +25,7 @@ from fractal_dsl.emit.torch.tape import (
 )
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
+from fractal_dsl.emit.torch.uses import facts_of, leaves_out, numbers_of, operator_of
 from fractal_dsl.ir.graph import Call
 from fractal_dsl.ir.shapes import Shape
 
@@ -49,6 +50,7 @@ class Context:
         sampling = self.program.sampling
         self.per_sample = self.is_sampled and sampling is not None and sampling.per_sample
         self.first = family.classes[0]
+        self.sees_some = self.per_sample or leaves_out(self.program)
         self.takes_samples = self.per_sample and self.tapes.steered[self.first.graph]
         self.graph = classes.graph(self.first)
         self.body = family.body
@@ -119,7 +121,7 @@ class Context:
                 return self.made_in_each(at, part, stage, number)
             case Layer():
                 return self.operator(at, number, part, part.members[number])
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 return self.call(at, number)
             case Meet():
                 return self.join(at, number)
@@ -130,7 +132,7 @@ class Context:
         attributes = operator_of(member).attributes
         numbers = {role: self.number(Key(at, number, role)) for role in numbers_of(member)}
         facts = facts_of(member)
-        return written(attributes, facts, numbers, inplace=part.inplace, per_sample=self.per_sample)
+        return written(attributes, facts, numbers, inplace=part.inplace, sees_some=self.sees_some)
 
     def call(self, at: int, number: int) -> Code:
         callee = self.first.callees[at, number]
@@ -160,7 +162,7 @@ class Context:
 
     def size_symbols(self) -> Symbols:
         instances = [instance for _, instance in self.family.instances]
-        incoming = [self.program.graphs[one.graph].inputs[0] for one in instances]
+        incoming = [s for one in instances for s in self.program.graphs[one.graph].inputs[:1]]
         widths = {
             argument.name: tuple(self.classes.given[one].get(argument.name) for one in instances)
             for argument in self.family.sizes.arguments
@@ -175,10 +177,11 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
+        shapes = [row[at] for row in self.shapes]
         for key, name in self.heads.items():
             if key.operation == at:
-                return f"[{name}]"
-        return self.symbols.shape([row[at] for row in self.shapes])
+                return self.symbols.shape(shapes, channels=name)
+        return self.symbols.shape(shapes)
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:

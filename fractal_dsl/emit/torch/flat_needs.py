@@ -23,6 +23,7 @@ class FlatNeeds:
 
     def __init__(self, flat: FlatProgram) -> None:
         self.flat = flat
+        self.sure = {*flat.inputs, *flat.outputs}
         self.found: list[Need] = [frozenset()] * len(flat.nodes)
         self.at = {flat.nodes[at].join: at for at in flat.joins}
         readers: list[list[tuple[int, int]]] = [[] for _ in flat.nodes]
@@ -33,7 +34,7 @@ class FlatNeeds:
             self.found[at] = self.of(at, readers[at])
 
     def of(self, at: int, readers: list[tuple[int, int]]) -> Need:
-        if at in (0, self.flat.output):
+        if at in self.sure:
             return ALWAYS
         total: set[tuple[int, int]] = set()
         for reader, position in readers:

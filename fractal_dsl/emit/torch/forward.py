@@ -16,6 +16,7 @@ from fractal_dsl.emit.torch.registers import Registers
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
+    Hold,
     Invoke,
     Item,
     Layer,
@@ -55,6 +56,7 @@ class Expressions(Protocol):
     def join(self, part: Meet, operands: Safe) -> Code: ...
     def row(self, part: Meet) -> Code: ...
     def outputs_note(self) -> str: ...
+    def held(self, part: Hold) -> Code: ...
 
 
 def forward_lines(
@@ -193,6 +195,8 @@ class _Writer:
                 self.unpack(part)
             case Meet():
                 self.meet_operands(part)
+            case Hold():
+                self.names.hold(part.result, self.calls.held(part))
             case _:
                 if len(inputs_of(part)) > 1:
                     for value in inputs_of(part):
@@ -356,6 +360,9 @@ class _Writer:
             return [Line(fill("return {}", self.names.of(outputs[0].value)))]
         if self.is_open and self.sampled and not self.is_direct(outputs):
             return [Line(fill("return {}", self.names.of_list(OUTPUT)))]
+        if not self.is_open:
+            values = [self.names.of(item.value) for item in outputs]
+            return [Line(fill("return {}", commas(values)))]
         note = self.calls.outputs_note()
         if self.is_direct(outputs):
             return [Line(fill("return [*{}]", self.display(outputs)), note)]

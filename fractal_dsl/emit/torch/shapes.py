@@ -9,6 +9,9 @@ from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["Symbols"]
 
+# What each axis is called where its size varies.
+AXES = {"image": "chw", "sequence": "nd", "vector": "c", "tokens": "n"}
+
 
 class Symbols:
     """Sizes of one family of classes: what comes in, and its named widths, by instance."""
@@ -17,22 +20,28 @@ class Symbols:
         self.incoming = incoming
         self.widths = widths
 
-    def shape(self, shapes: Sequence[Shape | None]) -> str:
-        """`[c_out, h/2, w/2]` for the shape a value has in each instance; "" if unclear."""
+    def shape(self, shapes: Sequence[Shape | None], channels: str | None = None) -> str:
+        """`[c_out, h/2, w/2]` for the shape a value has in each instance; "" if unclear.
+
+        `channels` is a name for the size of the channel axis.
+        """
         known = [shape for shape in shapes if shape is not None]
         kinds = {(shape.kind, len(shape.sizes)) for shape in known}
         if len(known) < len(shapes) or len(kinds) != 1:
             return ""
         columns = list(zip(*(shape.sizes for shape in known), strict=True))
-        if len(columns) == 3:
-            symbols = [
-                self.width(columns[0]), self.edge(columns[1], 1, "h"), self.edge(columns[2], 2, "w")
-            ]  # fmt: skip
-        else:
-            symbols = [self.width(column) for column in columns]
-        return f"[{', '.join(symbols)}]"
+        ((kind, _),) = kinds
+        sizes = list(map(self.size, columns, AXES[kind], range(len(columns))))
+        if channels is not None:
+            sizes[known[0].channel_axis] = channels
+        return f"[{', '.join(sizes)}]"
 
-    def width(self, sizes: Sequence[int]) -> str:
+    def size(self, sizes: Sequence[int], symbol: str, axis: int) -> str:
+        if symbol in ("c", "d"):
+            return self.width(sizes, symbol)
+        return self.edge(sizes, axis, symbol)
+
+    def width(self, sizes: Sequence[int], symbol: str) -> str:
         if len(set(sizes)) == 1:
             return str(sizes[0])
         named = {name: row for name, row in self.widths.items() if len(row) == len(sizes)}
@@ -42,12 +51,12 @@ class Symbols:
         for name, row in named.items():
             if relation := related(sizes, row, name):
                 return relation
-        return "c"
+        return symbol
 
     def edge(self, sizes: Sequence[int], axis: int, symbol: str) -> str:
         if len(set(sizes)) == 1:
             return str(sizes[0])
-        came = [shape.sizes[axis] for shape in self.incoming if len(shape.sizes) == 3]
+        came = [shape.sizes[axis] for shape in self.incoming if symbol in AXES[shape.kind]]
         if len(came) != len(sizes):
             return symbol
         return related(sizes, came, symbol) or f"{symbol}'"

@@ -12,7 +12,7 @@ Number: TypeAlias = "int | float | str | tuple[object, ...] | None"
 Vector: TypeAlias = "tuple[Number, ...]"
 
 # Roles that measure the same thing, so that equal ones may be one argument.
-SIZES = frozenset({"c_in", "c_out", "channels", "features", "groups"})
+SIZES = frozenset({"c_in", "c_out", "channels", "features", "groups", "width"})
 ABSENT: Final = "absent"
 FIRST = ("c_in", "c_out", "channels", "features")
 
@@ -131,7 +131,8 @@ def wanted_name(
         if vector == bound:
             return name
     roles = [key.role for key in keys]
-    return next((role for role in roles if role in ("channels", "features")), "channels")
+    wanted = (role for role in roles if role in ("channels", "features"))
+    return next(wanted, "groups" if set(roles) == {"groups"} else "channels")
 
 
 def free(name: str, used: Collection[str]) -> str:

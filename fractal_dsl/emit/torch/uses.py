@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple, assert_never
 
-from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number
+from fractal_dsl.emit.torch.operators import ENTRIES, Fact, Number, facts
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
     Formula,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -19,12 +20,15 @@ from fractal_dsl.emit.torch.tape import (
     Part,
     Unpack,
 )
-from fractal_dsl.ir.graph import Apply
+from fractal_dsl.ir.graph import Apply, Program
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 __all__ = [
     "Use",
     "facts_of",
     "inputs_of",
+    "is_shared",
+    "leaves_out",
     "mark_inplace",
     "numbers_of",
     "operator_of",
@@ -43,14 +47,23 @@ class Use(NamedTuple):
 def inputs_of(part: Part) -> tuple[int, ...]:
     """Values that `part` reads."""
     match part:
-        case Layer() | Formula() | Invoke() | Open():
+        case Layer() | Formula() | Open():
             return part.inputs
+        case Invoke():
+            return part.inputs if part.network is None else (*part.inputs, part.network)
+        case Hold():
+            return ()
         case Meet():
             return tuple(item.value for item in part.items)
         case Each() | Unpack() | Loop():
             return (part.source,)
         case _:
             assert_never(part)
+
+
+def is_shared(part: Part) -> bool:
+    """A call that makes no module of its own."""
+    return isinstance(part, Invoke) and part.shared
 
 
 def outputs_of(part: Part) -> tuple[int, ...]:
@@ -82,14 +95,19 @@ def operator_of(member: Member) -> Apply:
 
 def facts_of(member: Member) -> dict[str, Fact]:
     """What decides how the operator is written; see `operators`."""
-    attributes = operator_of(member).attributes
-    return ENTRIES[attributes.operator].facts(attributes, member.shapes)
+    return facts(operator_of(member).attributes, member.shapes)
 
 
 def numbers_of(member: Member) -> dict[str, Number]:
     """The numbers of the operator, by role; see `operators`."""
     attributes = operator_of(member).attributes
     return ENTRIES[attributes.operator].numbers(attributes, member.shapes)
+
+
+def leaves_out(program: Program) -> bool:
+    """Whether samples do without some branch, by stochastic depth."""
+    nodes = (node for graph in program.graphs for node in graph.nodes if isinstance(node, Apply))
+    return any(isinstance(node.attributes, StochasticDepth) for node in nodes)
 
 
 def mark_inplace(body: Body) -> None:
@@ -103,5 +121,5 @@ def mark_inplace(body: Body) -> None:
         and len(uses[part.result]) == 1
     }
     for part in body.operations:
-        if isinstance(part, Layer) and part.inputs[0] in normed:
+        if isinstance(part, Layer) and part.inputs and part.inputs[0] in normed:
             part.inplace = operator_of(part.members[0]).attributes.operator in ("relu", "relu6")

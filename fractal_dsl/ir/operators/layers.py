@@ -1,16 +1,18 @@
-"""Layers with weights: convolution, batch normalisation, dense."""
+"""Layers with weights: convolution and its transpose, batch normalisation, dense, embedding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 
+from fractal_dsl.ir.operators.kinds import not_tokens, the_image
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Tensor, Window
-from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size, the_image
-from fractal_dsl.ir.shapes import Shape, image
+from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size
+from fractal_dsl.ir.shapes import Shape, image, sequence
 
-__all__ = ["LAYERS", "BatchNorm", "Conv2d", "Linear"]
+__all__ = ["LAYERS", "BatchNorm", "Conv2d", "ConvTranspose2d", "Embedding", "Linear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,7 @@ class Conv2d(Attributes):
         return Window(pair(self.kernel_size), pair(self.stride), pair(self.dilation))
 
 
-def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
-    incoming = the_image("conv2d", inputs)
+def check_channels(attributes: Conv2d | ConvTranspose2d, incoming: Shape) -> None:
     if attributes.channels < 1:
         raise ShapeError(f"a convolution to {attributes.channels} channels", "give at least 1")
     for what, width in (("incoming", incoming.channels), ("outgoing", attributes.channels)):
@@ -51,6 +52,11 @@ def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
                 f"{width} {what} channels do not divide into {attributes.groups} groups",
                 f"choose `groups` among the divisors of {width}",
             )
+
+
+def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
+    incoming = the_image("conv2d", inputs)
+    check_channels(attributes, incoming)
     height, width = spatial_size(
         "conv2d", incoming, attributes.window, attributes.paddings, rounds_up=False
     )
@@ -71,8 +77,75 @@ def conv2d_macs(attributes: Conv2d, inputs: Sequence[Shape], output: Shape) -> i
 
 
 @dataclass(frozen=True, slots=True)
+class ConvTranspose2d(Attributes):
+    """Transposed convolution: every value spread out by the kernel, `stride` places apart."""
+
+    channels: int
+    kernel_size: Pair = 2
+    stride: Pair = 2
+    padding: Pair = 0
+    output_padding: Pair = 0
+    dilation: Pair = 1
+    groups: int = 1
+    bias: bool = False
+
+    @property
+    def window(self) -> Window:
+        down, right = pair(self.stride)
+        strides = Fraction(1, down), Fraction(1, right)
+        return Window(pair(self.kernel_size), strides, pair(self.dilation))
+
+
+def conv_transpose2d_shape(attributes: ConvTranspose2d, inputs: Sequence[Shape]) -> Shape:
+    incoming = the_image("conv_transpose2d", inputs)
+    check_channels(attributes, incoming)
+    sizes = []
+    for size, kernel, stride, pad, more, gap in zip(
+        incoming.spatial,
+        *map(pair, (attributes.kernel_size, attributes.stride, attributes.padding)),
+        *map(pair, (attributes.output_padding, attributes.dilation)),
+        strict=True,
+    ):
+        if min(kernel, stride, gap) < 1 or pad < 0:
+            raise ShapeError(
+                "`conv_transpose2d` needs kernel_size, stride and dilation of at least 1 and "
+                "padding of at least 0"
+            )
+        if not 0 <= more < max(stride, gap):
+            raise ShapeError(
+                f"an `output_padding` of {more} beside a stride of {stride}",
+                f"it tells apart sizes that the stride makes alike: at most {stride - 1}",
+            )
+        sizes.append((size - 1) * stride - 2 * pad + gap * (kernel - 1) + more + 1)
+    if min(sizes) < 1:
+        raise ShapeError(
+            f"spatial size falls to zero: {sizes[0]} x {sizes[1]}",
+            "use less padding, or a larger input",
+            code="F0402",
+        )
+    return image(attributes.channels, *sizes)
+
+
+def conv_transpose2d_parameters(
+    attributes: ConvTranspose2d, inputs: Sequence[Shape]
+) -> tuple[Tensor, ...]:
+    fan_out = attributes.channels // attributes.groups
+    weight = Tensor("weight", (inputs[0].channels, fan_out, *pair(attributes.kernel_size)))
+    if attributes.bias:
+        return weight, Tensor("bias", (attributes.channels,))
+    return (weight,)
+
+
+def conv_transpose2d_macs(
+    attributes: ConvTranspose2d, inputs: Sequence[Shape], output: Shape
+) -> int:
+    taps = prod(pair(attributes.kernel_size)) * (attributes.channels // attributes.groups)
+    return taps * inputs[0].elements
+
+
+@dataclass(frozen=True, slots=True)
 class BatchNorm(Attributes):
-    """Batch normalisation over the batch and, of an image, height and width."""
+    """Batch normalisation over the batch and all places: height and width, or tokens."""
 
     eps: float = 1e-5
     momentum: float = 0.1
@@ -80,11 +153,7 @@ class BatchNorm(Attributes):
 
 
 def batch_norm_shape(attributes: BatchNorm, inputs: Sequence[Shape]) -> Shape:
-    if inputs[0].kind not in ("image", "vector"):
-        raise ShapeError(
-            f"`batch_norm` takes an image or a vector; here {inputs[0]} comes in",
-        )
-    return inputs[0]
+    return not_tokens("batch_norm", inputs)
 
 
 def batch_norm_parameters(attributes: BatchNorm, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
@@ -105,18 +174,22 @@ def batch_norm_buffers(attributes: BatchNorm, inputs: Sequence[Shape]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Linear(Attributes):
-    """A dense layer on the last axis; an image of 1 x 1 drops the ones first."""
+    """A dense layer on the last axis; an image of 1 x 1 drops the ones first.
+
+    `bias_init` is what all its biases start from.
+    """
 
     features: int
     bias: bool = True
+    bias_init: float | None = None
 
 
 def linear_shape(attributes: Linear, inputs: Sequence[Shape]) -> Shape:
-    incoming = inputs[0]
+    incoming = not_tokens("linear", inputs)
     if attributes.features < 1:
         raise ShapeError(f"a dense layer to {attributes.features} features", "give at least 1")
-    if incoming.kind == "tokens":
-        raise ShapeError(f"`linear` needs numbers; {incoming} holds integers")
+    if attributes.bias_init is not None and not attributes.bias:
+        raise ShapeError("`bias_init` without a bias", "leave one of the two settings out")
     if incoming.kind == "image":
         if incoming.spatial != (1, 1):
             height, width = incoming.spatial
@@ -139,6 +212,33 @@ def linear_macs(attributes: Linear, inputs: Sequence[Shape], output: Shape) -> i
     return inputs[0].channels * output.elements
 
 
+@dataclass(frozen=True, slots=True)
+class Embedding(Attributes):
+    """A learned vector for each of `vocab` tokens: tokens[N] to sequence[N, width]."""
+
+    vocab: int
+    width: int
+
+
+def embedding_shape(attributes: Embedding, inputs: Sequence[Shape]) -> Shape:
+    incoming = inputs[0]
+    if incoming.kind != "tokens":
+        raise ShapeError(
+            f"`embedding` takes tokens, which are integers; here {incoming} comes in",
+            f"`linear({attributes.width})` maps numbers to {attributes.width} channels",
+        )
+    if attributes.vocab < 1 or attributes.width < 1:
+        raise ShapeError(
+            f"an embedding of {attributes.vocab} tokens in {attributes.width} channels",
+            "give at least 1 of both",
+        )
+    return sequence(incoming.sizes[0], attributes.width)
+
+
+def embedding_parameters(attributes: Embedding, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    return (Tensor("weight", (attributes.vocab, attributes.width)),)
+
+
 LAYERS = (
     OperatorSpec(
         "conv2d",
@@ -149,6 +249,17 @@ LAYERS = (
         macs=conv2d_macs,
         depth=lambda attributes: int(attributes.counted),
         weighted=lambda attributes: int(attributes.counted),
+        window=lambda attributes, inputs: attributes.window,
+    ),
+    OperatorSpec(
+        "conv_transpose2d",
+        ConvTranspose2d,
+        "transposed convolution",
+        conv_transpose2d_shape,
+        conv_transpose2d_parameters,
+        macs=conv_transpose2d_macs,
+        depth=lambda attributes: 1,
+        weighted=lambda attributes: 1,
         window=lambda attributes, inputs: attributes.window,
     ),
     OperatorSpec(
@@ -167,5 +278,12 @@ LAYERS = (
         linear_parameters,
         macs=linear_macs,
         weighted=lambda attributes: 1,
+    ),
+    OperatorSpec(
+        "embedding",
+        Embedding,
+        "a learned vector for each token",
+        embedding_shape,
+        embedding_parameters,
     ),
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from fractal_dsl.ir.operators.spec import ShapeError, Window
 from fractal_dsl.ir.shapes import Shape
 
-__all__ = ["Pair", "pair", "spatial_size", "the_image"]
+__all__ = ["Pair", "pair", "spatial_size"]
 
 Pair: TypeAlias = int | tuple[int, int]
 
@@ -16,12 +15,6 @@ Pair: TypeAlias = int | tuple[int, int]
 def pair(value: Pair) -> tuple[int, int]:
     """Height and width of a size that may be given once for both."""
     return value if isinstance(value, tuple) else (value, value)
-
-
-def the_image(operator: str, inputs: Sequence[Shape]) -> Shape:
-    if inputs[0].kind != "image":
-        raise ShapeError(f"`{operator}` takes an image; here {inputs[0]} comes in")
-    return inputs[0]
 
 
 def spatial_size(
