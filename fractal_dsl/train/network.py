@@ -30,7 +30,7 @@ class Specification:
 
     @property
     def sha256(self) -> str:
-        return digest(self.source)
+        return digest([self.source])
 
     def compiled(self, **more: Value) -> Compilation:
         """Raises DiagnosticError for mistakes, RequestError for a column that is not there."""

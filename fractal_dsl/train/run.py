@@ -97,7 +97,7 @@ class Run:
         about = {
             "fractalc": VERSION,
             "spec": job.source.text,
-            "spec_sha256": digest(job.source),
+            "spec_sha256": digest([job.source]),
             "recipe": as_toml(job.recipe),
             "data_sha256": data.digest,
         }
@@ -113,7 +113,7 @@ class Run:
             reason = str(error).lower()
             said = f"`{self.folder}` is no folder of a run: {reason}"
             raise DiagnosticError(Diagnostic("F0804", said, None)) from None
-        if digest(source) != about["spec_sha256"]:
+        if digest([source]) != about["spec_sha256"]:
             said = f"`{self.folder / 'spec.fdl'}` is not the specification that the run began with"
             raise DiagnosticError(Diagnostic("F0804", said, None))
         job = Job(
@@ -142,7 +142,7 @@ def about_text(job: Job, made: Compilation, data: Data, fabric: Fabric) -> str:
         "# Everything this run was told, and what it ran with. Written by fractalc.",
         "[run]",
         f"spec = {quoted(job.source.name)}",
-        f'spec_sha256 = "{digest(job.source)}"',
+        f'spec_sha256 = "{digest([job.source])}"',
         f"set = [{', '.join(map(quoted, job.words))}]",
         *([] if job.net is None else [f"net = {quoted(job.net)}"]),
         *([] if job.column is None else [f"column = {job.column}"]),
@@ -305,7 +305,7 @@ def taken(folder: Path) -> Diagnostic:
 def agree(wanted: Job, begun: Job, given: Sequence[str]) -> None:
     """Raises DiagnosticError (F0804) with every setting that is not what the run began with."""
     wrong = []
-    if digest(wanted.source) != digest(begun.source):
+    if digest([wanted.source]) != digest([begun.source]):
         wrong.append("the specification")
     if wanted.data != begun.data:
         wrong.append(f"the data: {begun.data}, now {wanted.data}")
