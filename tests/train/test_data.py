@@ -26,7 +26,7 @@ LABELS = np.arange(12) % 3
 
 def idx_bytes(array: Any) -> bytes:
     head = pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    return head + array.astype(np.uint8).tobytes()
+    return head + bytes(array.astype(np.uint8).tobytes())
 
 
 def idx(folder: Path, suffix: str = "") -> None:

@@ -83,9 +83,7 @@ def test_table_4_plain_nets_are_the_columns(columns: int, layers: int) -> None:
         ("densenet", (), 15_324_406),
     ],
 )
-def test_other_rows_of_tables_1_and_2(
-    name: str, settings: tuple[str, ...], expected: int
-) -> None:
+def test_other_rows_of_tables_1_and_2(name: str, settings: tuple[str, ...], expected: int) -> None:
     assert parameters(name, *settings) == expected
 
 
