@@ -17,7 +17,7 @@ from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.reference.per_sample import interpret_samples
 from fractal_dsl.reference.plans import Plan, full_plan, local_plan
-from fractal_dsl.reference.tensors import parameter_tensors, random_tensors
+from fractal_dsl.reference.tensors import parameter_tensors, random_input, random_tensors
 from fractal_dsl.source import Source
 from tests.validation.translation import distinct_programs
 
@@ -43,7 +43,7 @@ def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) 
     """The largest difference, relative to 1 + the largest value of its tensor."""
     generator = torch.Generator().manual_seed(3)
     tensors = random_tensors(flat, generator, torch.float64)
-    x = torch.randn(BATCH, *flat.nodes[0].shape.sizes, generator=generator, dtype=torch.float64)
+    x = random_input(flat, 0, BATCH, generator)
     shape = (BATCH, *flat.nodes[flat.output].shape.sizes)
     upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
     names = list(parameter_tensors(flat))
