@@ -87,6 +87,25 @@ def test_a_fractalnet_does_what_its_plans_say(style: Style, training: bool) -> N
         assert compared(module, flat, plans, training) <= 1e-10
 
 
+LEARNED = """
+f(1)   = attention(2) + parameter([1, 4])
+f(C+1) = (f(C) . f(C)) (+) (id * parameter([4], init = 1))
+net on sequence[1, 4] = concat(parameter([1, 4]), f(3), axis = 0) >> (id + parameter([2, 4]))
+    >> (linear(4) (+) relu) >> take(0) >> linear(3)
+drop_path(local = 0.4, global = 0.5, per = "sample")
+"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_learned_has_no_samples(style: Style) -> None:
+    compiled = compile_source(Source("learned.fdl", LEARNED))
+    flat, module = flatten(compiled.program), compiled.module(style)()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        plans = [tuple(map(tuple, plan)) for plan in module.sample_plans(BATCH)]
+        assert compared(module, flat, plans, True) <= 1e-10
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_random_programs(style: Style) -> None:
     programs = (text for text, _ in distinct_programs(60, 70_000) if "global = 0.5)" in text)
