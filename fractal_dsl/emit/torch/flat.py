@@ -133,8 +133,7 @@ class _FlatWriter:
                     made.add(key)
                     kind = fill("nn.ModuleList()" if key in lists else "nn.Module()")
                     yield from put(key, depths.get(key, kind), lengths)
-            if node.key not in made:
-                yield from put(node.key, self.made(at, node), lengths)
+            yield from put(node.key, self.made(at, node), lengths)
         if self.columns is not None:
             for number, picks in enumerate(self.join_picks()):
                 yield Line(self.join(number, picks))
