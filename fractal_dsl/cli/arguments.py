@@ -11,7 +11,10 @@ from typing import NoReturn, TypeAlias
 
 from fractal_dsl.version import VERSION
 
-__all__ = ["COMMANDS", "SHELLS", "STAGES", "UsageError", "build_parser", "with_command"]
+__all__ = [
+    "COMMANDS", "SHELLS", "STAGES", "Commands", "UsageError", "add", "add_choices", "build_parser",
+    "with_command",
+]  # fmt: skip
 
 SHELLS = ("bash", "zsh", "fish")
 STAGES = ("tokens", "syntax", "resolved", "ir", "flat", "report", "python", "dot")
@@ -34,6 +37,7 @@ examples:
   fractalc fractal4.fdl -o col3.py --column 3     one column, a network of its own
   fractalc info fractal4.fdl                      depth, columns, paths, work, memory
   fractalc check *.fdl                            only look for mistakes
+  fractalc train digits.fdl --data digits         train it
   fractalc explain F0202                          what a code means, and how to mend it
 
 `fractalc COMMAND --help` says more. A specification called like a command: ./info.
@@ -72,6 +76,11 @@ COMMANDS = {
     "dump": "print what one stage of the compiler made",
     "explain": "say what a code such as F0202 means",
     "operators": "list the operators",
+    "train": "train a network, and go on where training stopped",
+    "eval": "loss, accuracy and time of each column of a trained network",
+    "report": "figures and tables of runs",
+    "export": "write a trained network for use",
+    "experiment": "train the rows of a table and print it",
     "completion": "print a script for your shell",
 }
 
@@ -152,6 +161,9 @@ def build_parser() -> argparse.ArgumentParser:
     explain = add(commands, "explain", EXPLAIN)
     explain.add_argument("code", metavar="CODE", nargs="?", help="leave it out for a list")
     add(commands, "operators", "The operators of the language, with their settings.")
+    from fractal_dsl.cli.training_arguments import add_training  # which needs `add` of this file
+
+    add_training(commands)
     completion = add(commands, "completion", COMPLETION)
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
     return parser

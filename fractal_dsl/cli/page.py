@@ -59,11 +59,15 @@ def rows(report: Report, sampling: Sampling | None) -> Iterator[tuple[str, str]]
     yield "depth", f"{grouped(report.depth)} convolutions ({grouped(dense)} with dense layers)"
     yield "convolutions", grouped(report.convs)
     size = scaled(report.parameters * 4, 1024, "B")
-    yield "parameters", f"{grouped(report.parameters)} ({size} in float32)"
+    more = " + extern" if report.externs else ""
+    yield "parameters", f"{grouped(report.parameters)}{more} ({size} in float32)"
     one = "an image" if report.input.kind == "image" else "a sample"
-    yield "multiply-adds", f"{grouped(report.macs)} {one} ({scaled(report.macs, 1000, '')})"
+    yield "multiply-adds", f"{grouped(report.macs)}{more} {one} ({scaled(report.macs, 1000, '')})"
     kept = scaled(report.activation_bytes, 1024, "B")
     yield "activations", f"{kept} {one} in float32, all kept for training"
+    if report.externs:
+        each = ", ".join(f"{path} x {count}" for path, count in report.externs.items())
+        yield "extern modules", f"{each}; no number here has what they hold and do"
     yield "joins", joins(report)
     yield "paths", paths(report)
     if report.receptive_field is not None:

@@ -103,7 +103,7 @@ def column_table(model: nn.Module, x: Tensor, *, runs: int = 11) -> ColumnTable:
     copied = copy.deepcopy(model).eval()
     asked = (*range(1, drop_path_network(copied).columns + 1), None)
     nets = [traced(copied, plan_of(copied, k)) for k in asked]
-    times = _latencies(nets, x, runs)
+    times = latencies(nets, x, runs)
     rows = (_row(k, net, x, ms) for k, net, ms in zip(asked, nets, times, strict=True))
     return ColumnTable(tuple(rows), tuple(x.shape))
 
@@ -131,7 +131,7 @@ def conv_depth(net: fx.GraphModule) -> int:
     return max(depths.values())
 
 
-def _latencies(nets: Iterable[nn.Module], x: Tensor, runs: int) -> list[float]:
+def latencies(nets: Iterable[nn.Module], x: Tensor, runs: int) -> list[float]:
     """Median milliseconds of each; they take turns, so that a busy machine is fair to all."""
     nets = list(nets)
     times: list[list[float]] = [[] for _ in nets]

@@ -17,7 +17,10 @@ MIB = 1 << 20
 
 
 def _batch(hollow: nn.Module, shape: Sequence[int]) -> Tensor:
-    return torch.empty(tuple(shape), device="meta", dtype=batch_dtype(hollow))
+    """Tokens where the network has an embedding: nothing else takes them, nor anything else it."""
+    looks_up = any(isinstance(one, nn.Embedding) for one in hollow.modules())
+    dtype = torch.long if looks_up else batch_dtype(hollow)
+    return torch.empty(tuple(shape), device="meta", dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True)

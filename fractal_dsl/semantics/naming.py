@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import assert_never
 
 from fractal_dsl.ir.operators import OPERATORS
 from fractal_dsl.syntax import tree
 
-__all__ = ["COMBINATORS", "LEARNED", "branch_part", "called_name", "segments"]
+__all__ = [
+    "COMBINATORS",
+    "LEARNED",
+    "branch_part",
+    "called_name",
+    "called_part",
+    "segments",
+    "written_name",
+]
 
 # Calls whose arguments are networks that belong to the equation itself.
 DEPTH = "stochastic_depth"
@@ -56,10 +65,25 @@ def segments(root: tree.Expression) -> dict[int, str]:
     return named
 
 
+def written_name(name: tree.Name | tree.Qualified) -> str:
+    """A name as the text has it: `f`, `b::f`."""
+    return name.name if isinstance(name, tree.Name) else f"{name.module}::{name.name}"
+
+
 def called_name(expression: tree.Expression) -> str | None:
-    """The name by which `expression` calls something: of `f`, `f(3)` and `b::f`, `f`."""
+    """The name by which `expression` calls something: of `f` and `f(3)`, `f`; of `b::f`, that."""
     function = expression.function if isinstance(expression, tree.Call) else expression
-    return function.name if isinstance(function, tree.Name | tree.Qualified) else None
+    return written_name(function) if isinstance(function, tree.Name | tree.Qualified) else None
+
+
+def called_part(expression: tree.Expression) -> str | None:
+    """The word for what is called: `f` of `b::f(3)`, `gelu` of `extern "torch.nn.GELU"`."""
+    function = expression.function if isinstance(expression, tree.Call) else expression
+    if isinstance(function, tree.Extern):
+        last = function.path.rpartition(".")[2]
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last).lower()
+    name = called_name(expression)
+    return None if name is None else name.rpartition("::")[2]
 
 
 def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], dict[int, str]]:
@@ -71,13 +95,13 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
         expression = waiting.pop()
         if isinstance(expression, tree.Tag):
             inner = expression.operand
-            name = called_name(inner)
+            name = called_part(inner)
             direct = name is not None and name not in COMBINATORS
             tags[id(inner if direct else expression)] = expression.name
             continue
-        name = called_name(expression)
+        name = called_part(expression)
         if isinstance(expression, tree.Shared):
-            name = called_name(expression.operand) or "shared"
+            name = called_part(expression.operand) or "shared"
         if name == DEPTH and isinstance(expression, tree.Call):
             expression, name = branch_part(expression)
             if isinstance(expression, tree.Tag):

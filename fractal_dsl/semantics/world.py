@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Frame, Help
 from fractal_dsl.ir.graph import Graph, Node
-from fractal_dsl.semantics.definitions import Resolved, free_names, implicits_read
+from fractal_dsl.semantics.definitions import Param, Resolved, free_names, implicits_read
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import segments
 from fractal_dsl.semantics.strands import Strands
@@ -49,7 +49,7 @@ def value_key(value: Value) -> Hashable:
         case Closure() | RuleCall():
             return ("network", value.key)
         case RuleValue():
-            return ("rule", value.name)
+            return ("rule", id(value.definition))
         case SharedNetwork():
             return ("shared", value.key)
         case Wire():
@@ -86,7 +86,7 @@ class World:
     """
 
     resolved: Resolved
-    params: dict[str, Value] = field(default_factory=dict)
+    params: dict[Param, Value | None] = field(default_factory=dict)
     graphs: list[Graph] = field(default_factory=list)
     output_places: list[tuple[OutputPlace, ...]] = field(default_factory=list)
     known_graphs: dict[Graph, int] = field(default_factory=dict)
@@ -120,11 +120,10 @@ class World:
         """`expression` as a network, keyed by the values that its names have in `scope`."""
         mentioned, free = self.names_in(expression)
         local = {name: scope.locals[name] for name in mentioned if name in scope.locals}
-        unbound = implicits_read(
-            free - local.keys(), scope.names, self.resolved.params, self.resolved.implicits
-        )
+        unbound = implicits_read(free - local.keys(), scope.names, self.resolved.implicits)
         key = (
             id(expression),
+            id(scope.names),
             self.names_key(local),
             self.names_key({n: scope.implicits[n] for n in unbound if n in scope.implicits}),
             scope.recursion,
@@ -160,11 +159,11 @@ class World:
         return DiagnosticError(*done)
 
     def _chained(self, diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:
-        """With `chain`; what is found inside the prelude is told at the user's innermost call."""
-        user, span = self.resolved.syntax.source, diagnostic.span
-        if span is not None and span.source is not user:
+        """With `chain`; what is found inside shipped text is told at the user's innermost call."""
+        span = diagnostic.span
+        if span is not None and span.source.is_shipped:
             for at, frame in enumerate(chain):
-                if frame.span is not None and frame.span.source is user:
+                if frame.span is not None and not frame.span.source.is_shipped:
                     note = f"found inside `{frame.call}`, at {span}"
                     notes, chain = (*diagnostic.notes, note), chain[at + 1 :]
                     return replace(diagnostic, span=frame.span, notes=notes, chain=chain)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fractal_dsl.cli import main
-from fractal_dsl.driver import compile_source
+from fractal_dsl.cli import main, status
+from fractal_dsl.driver import compile_source, library
+from fractal_dsl.driver.facts import report_data
 from fractal_dsl.ir.operators import GROUPS
 from fractal_dsl.ir.operators.describe import markdown
 from fractal_dsl.source import Source
@@ -74,8 +75,29 @@ def test_fdl_in_the_documents_compiles(page: Path) -> None:
         compile_source(Source("page.fdl", block))
 
 
+def test_the_page_of_the_library_is_its_text() -> None:
+    assert (ROOT / "docs" / "library.md").read_text("utf-8") == library.markdown()
+
+
 def test_the_page_of_operators_is_the_table() -> None:
     assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(GROUPS)
+
+
+def first_cells(page: str, section: str) -> set[str]:
+    """What the first column of a section's table names."""
+    text = (ROOT / "docs" / page).read_text("utf-8").partition(section)[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
+    return {name.strip("` ") for row in rows for name in row.split(",")} - {"---"}
+
+
+def test_the_keys_of_info_are_listed() -> None:
+    report = report_data(compile_source(Source("net.fdl", "net = conv")))
+    assert first_cells("command.md", "## Asking about it") == {"key", *report}
+
+
+def test_the_exit_statuses_are_listed() -> None:
+    named = {str(getattr(status, name)) for name in status.__all__ if name.isupper()}
+    assert first_cells("command.md", "## Exit status") == {"status", *named}
 
 
 PICTURES = {"three_lines.svg": (), "sample.svg": ("--highlight", "sample=5")}

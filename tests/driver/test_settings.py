@@ -132,7 +132,7 @@ def test_sources(tmp_path: Path) -> None:
     path.write_bytes(b"net = conv\r\n# \xff\n")
     source = read_source(path)
     assert source.text.startswith("net = conv\r\n")
-    assert digest(source) == sha256(path.read_bytes()).hexdigest()
+    assert digest([source]) == sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("path", ["missing.fdl", ".", "a\0b"])

@@ -207,7 +207,7 @@ def test_latency_is_a_median_of_warm_runs(monkeypatch: pytest.MonkeyPatch) -> No
 
     taken = iter([99.0, 5.0, 1.0, 3.0])
     monkeypatch.setattr(columns, "_milliseconds", lambda net, x: next(taken))
-    assert columns._latencies([nn.Identity()], inputs(), 3) == [3.0]
+    assert columns.latencies([nn.Identity()], inputs(), 3) == [3.0]
     with pytest.raises(ValueError, match="at least 1"):
         column_table(made(), inputs(), runs=0)
 

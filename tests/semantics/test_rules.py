@@ -182,7 +182,7 @@ def test_set_overrides_params_and_net_parameters() -> None:
         ("net = conv(1 // 0)", "F0409"),
         ("net = dropout(1)", "F0502"),
         ("net class = conv", "F0604"),
-        ('import "a.fdl" as a\nnet = conv', "F0210"),
+        ('import "a.fdl" as a\nnet = conv', "F0214"),
     ],
 )
 def test_refusals(text: str, code: str) -> None:

@@ -8,7 +8,7 @@ statement, names and calls are compared with a list.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from fractal_dsl.diagnostics import InternalError
@@ -79,20 +79,30 @@ TOP: Final = (ast.AnnAssign, ast.Assign, ast.ClassDef, ast.FunctionDef, ast.Impo
 IN_CLASS: Final = (ast.AnnAssign, ast.Assign, ast.FunctionDef)
 
 
-def check_code(text: str) -> None:
-    """Raise `InternalError`, naming the line, unless `text` is code such as we generate."""
+def check_code(text: str, externs: Collection[str] = ()) -> None:
+    """Raise `InternalError`, naming the line, unless `text` is code such as we generate.
+
+    `externs` are the dotted names of the modules of others that it may use, and no more of them.
+    """
     try:
         tree = ast.parse(text.encode())  # as bytes: a file may name its own encoding
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InternalError(f"the generated code is no Python: {error}") from error
-    for node, problem in _Checker(tree).problems():
+    for node, problem in _Checker(tree, externs).problems():
         line = getattr(node, "lineno", 0)
         raise InternalError(f"line {line} of the generated code: {problem}")
 
 
 class _Checker:
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, externs: Collection[str]) -> None:
         self.tree = tree
+        self.packages = {path.rpartition(".")[0] for path in externs} - {"torch.nn"}
+        self.allowed = {
+            ".".join(parts[: end + 1])
+            for parts in (path.split(".") for path in externs)
+            for end in range(len(parts))
+        }
+        self.roots = {path.partition(".")[0] for path in self.packages} - {"torch"}
         self.names = set(BUILTINS)
         self.checks: dict[type[ast.AST], Callable[[ast.AST], str | None]] = {
             ast.Import: self.imported,
@@ -124,7 +134,7 @@ class _Checker:
             case ast.Name(id=name, ctx=ast.Store()):
                 self.names.add(name)
             case ast.alias(name=name):
-                self.names.add(name)
+                self.names.add(name.partition(".")[0])
                 self.checks[ast.alias] = lambda node: None
 
     def layout(self) -> Iterator[tuple[ast.AST, str]]:
@@ -141,7 +151,8 @@ class _Checker:
 
     def imported(self, node: ast.AST) -> str | None:
         if isinstance(node, ast.Import):
-            fine = [(one.name, one.asname) for one in node.names] == [("torch", None)]
+            known = {"torch", *self.packages}
+            fine = [(one.name in known, one.asname) for one in node.names] == [(True, None)]
         else:
             assert isinstance(node, ast.ImportFrom)
             known = IMPORTS.get(node.module or "", set())
@@ -160,6 +171,11 @@ class _Checker:
         assert isinstance(node, ast.Attribute)
         if node.attr.startswith("_") and node.attr not in ("__init__", "__name__"):
             return f"the attribute {node.attr!r}"
+        path = dotted_path(node)
+        if path.partition(".")[0] in self.roots:
+            return None if path in self.allowed else f"{path} is not on the list"
+        if path in self.allowed or path.replace("nn.", "torch.nn.", 1) in self.allowed:
+            return None
         if isinstance(node.value, ast.Name) and node.value.id == "nn":
             return None if node.attr in LAYERS else f"nn.{node.attr} is not on the list"
         if isinstance(node.value, ast.Name) and node.value.id == "torch":
@@ -186,6 +202,15 @@ class _Checker:
         if node.name.startswith("__") and node.name not in DUNDERS:
             return f"a function {node.name!r}"
         return None
+
+
+def dotted_path(node: ast.expr) -> str:
+    """`torch.nn.GELU` of that text, "" of what is no row of names."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def is_text(node: ast.stmt) -> bool:

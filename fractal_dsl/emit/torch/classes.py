@@ -105,10 +105,10 @@ class Classes:
             groups.setdefault(key, []).append(cls)
         families = list(groups.values())
         self.settle(families)
-        apart = [group for group in families if not self.is_alike(group)]
-        if apart:
+        while apart := [group for group in families if not self.is_alike(group)]:
             kept = [group for group in families if self.is_alike(group)]
-            self.settle([*kept, *([cls] for group in apart for cls in group)])
+            families = [*kept, *([cls] for group in apart for cls in group)]
+            self.settle(families)
 
     def is_alike(self, group: Sequence[Class]) -> bool:
         """Whether all call, at each place, something that takes the same arguments."""

@@ -8,6 +8,12 @@ from dataclasses import replace
 
 from fractal_dsl.emit.torch.check import check_code
 from fractal_dsl.emit.torch.classes import Classes
+from fractal_dsl.emit.torch.externs import (
+    check_names,
+    extern_paths,
+    head_lines,
+    import_lines,
+)
 from fractal_dsl.emit.torch.flat import flat_view
 from fractal_dsl.emit.torch.instances import Tapes
 from fractal_dsl.emit.torch.lines import Line, laid_out
@@ -40,6 +46,7 @@ def emit_module(
     recomputed: Collection[int] = (),
     spec_name: str,
     spec_sha256: str,
+    imported: int = 0,
     version: str,
 ) -> str:
     """The text of a module that holds `program` as a `torch.nn.Module`.
@@ -49,6 +56,7 @@ def emit_module(
     sampled (`passes.column_table`). Instances of the graphs `recomputed` (`modules` style only)
     keep nothing for the backward pass. What is returned has passed `check_code`.
     """
+    externs = extern_paths(program)
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
     picks = Picks(program, columns if sampled else None)
@@ -64,7 +72,7 @@ def emit_module(
     if plan is None or not plan.per_sample:
         views = [*views[:-1], replace(views[-1], told=told)]
     view = {
-        "header": header(spec_name, spec_sha256, version),
+        "header": header(spec_name, spec_sha256, imported, version, externs),
         "doc": module_doc(program),
         "name": views[-1].name,
         "plan": plan,
@@ -75,15 +83,23 @@ def emit_module(
         "style": style,
         "parts": parts(views),
         "classes": views,
-        **imports(views, plan, has_joins, bool(recomputed), thins),
+        **imports(views, plan, has_joins, bool(recomputed), thins, externs),
     }
     text = render("module.py.j2", view)
-    check_code(text)
+    check_code(text, externs)
+    check_names(program, text, externs)
     return text
 
 
-def header(spec_name: str, spec_sha256: str, version: str) -> list[Safe]:
-    lines = [f"Made by fractalc {version} from {spec_name}; do not edit.", f"sha256 {spec_sha256}"]
+def header(
+    spec_name: str, spec_sha256: str, imported: int, version: str, externs: Sequence[str]
+) -> list[Safe]:
+    files = f" and {imported} file{'s' * (imported > 1)} that it imports" if imported else ""
+    lines = [
+        f"Made by fractalc {version} from {spec_name}{files}; do not edit.",
+        f"sha256 {spec_sha256}",
+        *head_lines(externs),
+    ]
     return [Safe(f"# {comment(line)}") for line in lines]
 
 
@@ -148,7 +164,12 @@ def join_head(own_picks: bool, own_rates: bool, groups: bool) -> list[Safe]:
 
 
 def imports(
-    views: Sequence[ClassView], plan: PlanView | None, has_joins: bool, again: bool, thins: bool
+    views: Sequence[ClassView],
+    plan: PlanView | None,
+    has_joins: bool,
+    again: bool,
+    thins: bool,
+    externs: Sequence[str],
 ) -> dict[str, list[Safe]]:
     """The import lines that the code needs."""
     text = "\n".join(line for v in views for line in code_of(v))
@@ -171,15 +192,15 @@ def imports(
     }  # fmt: skip
     asks = has_joins or again or thins or re.search(r"\btorch\.|\b(Learned|Timing)\(", text)
     used: list[Safe] = [fill("import torch")] if asks else []
-    used.append(fill("from torch import Tensor, nn"))
+    used = [*used, *import_lines(externs), fill("from torch import Tensor, nn")]
     if draws:
         used.append(fill("from torch.overrides import TorchFunctionMode"))
     if again:
         used.append(fill("from torch.utils.checkpoint import checkpoint"))
-    return {"standard": import_lines(names), "imports": used}
+    return {"standard": from_imports(names), "imports": used}
 
 
-def import_lines(names: Mapping[str, Mapping[str, bool]]) -> list[Safe]:
+def from_imports(names: Mapping[str, Mapping[str, bool]]) -> list[Safe]:
     found = {module: [name for name, used in of.items() if used] for module, of in names.items()}
     return [
         Code(f"from {module} import {', '.join(kept)}") for module, kept in found.items() if kept
