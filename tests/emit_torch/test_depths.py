@@ -119,7 +119,7 @@ def test_statistics_move_by_the_share_that_lives(style: Style) -> None:
     """1 - (1 - momentum)^(n / N), as for samples with plans of their own."""
     model, x = made(BRANCH, style), inputs(8)
     conv = next(one for one in model.modules() if isinstance(one, nn.Conv2d))
-    norm = next(one for one in model.modules() if isinstance(one, nn.BatchNorm2d))
+    norm: Any = next(one for one in model.modules() if isinstance(one, nn.BatchNorm2d))
     torch.manual_seed(2)
     lives = torch.rand(8) >= 0.4
     torch.manual_seed(2)
@@ -135,7 +135,7 @@ def test_one_value_a_channel_is_normalised_by_the_running_statistics(style: Styl
     """Where torch's own batch norm raises."""
     text = "net on vector[3] = id + stochastic_depth(linear(3) >> batch_norm, 0.5)\n"
     model, x = made(text, style), torch.randn(4, 3)
-    norm = next(one for one in model.modules() if isinstance(one, nn.BatchNorm1d))
+    norm: Any = next(one for one in model.modules() if isinstance(one, nn.BatchNorm1d))
     for _ in range(40):
         seen = norm.num_batches_tracked.clone()
         lives = int((model(x) - x).any(1).sum())
@@ -227,7 +227,7 @@ def test_eval_compiles_folds_and_exports(style: Style) -> None:
     model(x)
     model.eval()
     y = model(x)
-    whole = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
+    whole: Any = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
     torch.testing.assert_close(whole(x), y)
     torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), y)
     torch.testing.assert_close(fold_batch_norm(model)(x), y, rtol=1e-4, atol=1e-5)
