@@ -106,6 +106,13 @@ EXAMPLES_OF = {
     ),
     "explain": ("fractalc explain F0202", "fractalc explain        every code"),
     "operators": ("fractalc operators",),
+    "eval": ("fractalc eval runs/digits", "fractalc eval runs/digits --column all --json"),
+    "report": ("fractalc report runs/one runs/other -o figures",),
+    "export": (
+        "fractalc export runs/digits -o digits.safetensors -o digits.onnx",
+        "fractalc export runs/digits -o column2.py --column 2",
+    ),
+    "experiment": ("fractalc experiment table4.toml --epochs 20",),
     "completion": ("fractalc completion bash",),
 }
 

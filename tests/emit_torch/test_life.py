@@ -74,6 +74,38 @@ def test_a_module_from_a_file_pickles(imported: Path, style: Style) -> None:
     assert twin.sample_plan() == network.sample_plan()
 
 
+# Nothing of this project, nor what it is built on, can be imported.
+ALONE = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"fractal_dsl", "lark", "graphviz", "pygraphviz", "rich"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+import torch
+from net import Net
+model = Net().train()
+optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
+before = [one.detach().clone() for one in model.parameters()]
+model(torch.randn(4, 2, 8, 8)).square().mean().backward()
+optimiser.step()
+assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters()))
+torch.save(model.state_dict(), "weights.pt")
+twin = Net()
+twin.load_state_dict(torch.load("weights.pt"))
+x = torch.randn(4, 2, 8, 8)
+assert torch.equal(twin.eval()(x), model.eval()(x))
+"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_it_needs_torch_and_nothing_of_this_project(tmp_path: Path, style: Style) -> None:
+    (tmp_path / "net.py").write_text(compiled(NET).generate(style), encoding="utf-8")
+    command = [sys.executable, "-c", ALONE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_weights_are_saved_and_loaded_strictly(module: nn.Module, tmp_path: Path) -> None:
     """With `weights_only`: a checkpoint is tensors, and runs nothing when it is opened."""
     torch.save(module.state_dict(), tmp_path / "weights.pt")

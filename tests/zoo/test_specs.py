@@ -12,7 +12,7 @@ from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.compilation import Style
 from fractal_dsl.source import Source
 from tests.validation.test_columns import difference
-from tests.validation.translation import validate
+from tests.validation.translation import REDRAWS, validate
 from tests.zoo.entries import SPECS, ZOO, compiled
 from tests.zoo.thin import thinned
 
@@ -73,13 +73,10 @@ def test_every_output(path: Path) -> None:
 @each_spec
 def test_generated_code_is_the_graph(path: Path) -> None:
     """Both styles against the interpreter, in eval and training, with drop-path where there is."""
-    text = twin(path)
-    for seed in range(3):
-        outcome = validate(text, seed)
-        assert not outcome.faults, outcome.faults[0]
-        if not outcome.tied or path.stem in SATURATED:
-            return
-    pytest.fail("three inputs that fall on corners")
+    outcome = validate(twin(path), 0)
+    assert not outcome.faults, outcome.faults[0]
+    if path.stem not in SATURATED:
+        assert outcome.redrawn < REDRAWS - 1, "inputs that fall on corners, all of them"
 
 
 @pytest.mark.parametrize(
