@@ -19,11 +19,11 @@ from tests.emit_torch.nets import STYLES
 
 BRANCH = "net on image[2, 4, 4] = id + stochastic_depth(conv(2) >> conv(2), 0.4)\n"
 SCHEDULE = """
-param drop = 0.5
+param most = 0.5
 body(c) = conv(c) >> dropout(0.3) >> conv2d(c) >> batch_norm
 unit(c, p) = (id + stochastic_depth(body(c), p)) >> relu
 net Residual(classes = 3) on image[2, 4, 4] =
-    conv(4) >> chain(unit(4, drop * i / 4) for i in 1..4) >> global_avg_pool >> linear(classes)
+    conv(4) >> chain(unit(4, most * i / 4) for i in 1..4) >> global_avg_pool >> linear(classes)
 """
 BOTH = """
 implicit channels = 4
