@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fractal_dsl.runtime.columns import (
         ColumnRow,
         ColumnTable,
-        anytime,
         column_table,
         extract_column,
     )
@@ -41,7 +40,6 @@ __all__ = [
     "LoadReport",
     "Saved",
     "advance_dead",
-    "anytime",
     "column_table",
     "export_onnx",
     "extract_column",
@@ -60,7 +58,7 @@ __all__ = [
 ]
 
 HOLDERS = {
-    "columns": ("ColumnRow", "ColumnTable", "anytime", "column_table", "extract_column"),
+    "columns": ("ColumnRow", "ColumnTable", "column_table", "extract_column"),
     "deploy": (
         "Saved", "export_onnx", "fold_batch_norm", "load_safetensors", "read_safetensors",
         "save_safetensors",

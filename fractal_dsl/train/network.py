@@ -14,7 +14,7 @@ from fractal_dsl.driver.sources import digest
 from fractal_dsl.semantics.values import Value
 from fractal_dsl.source import Source
 
-__all__ = ["Specification", "compiled_for"]
+__all__ = ["Specification", "compiled_for", "fresh", "sha256_of"]
 
 CLASSES = "classes"
 
@@ -28,14 +28,15 @@ class Specification:
     net: str | None = None
     column: int | None = None
 
-    @property
-    def sha256(self) -> str:
-        return digest(self.source)
-
     def compiled(self, **more: Value) -> Compilation:
         """Raises DiagnosticError for mistakes, RequestError for a column that is not there."""
         made = compile_source(self.source, net=self.net, params={**self.settings, **more})
         return made if self.column is None else made.column(self.column)
+
+
+def sha256_of(made: Compilation) -> str:
+    """Of a specification and all that it imports."""
+    return digest([made.spec, *made.imported])
 
 
 def compiled_for(spec: Specification, shape: tuple[int, ...], classes: int) -> Compilation:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,20 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.driver import Compilation
 from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.driver.settings import parse_settings
-from fractal_dsl.driver.sources import decoded, digest
+from fractal_dsl.driver.sources import decoded
 from fractal_dsl.source import Source
 from fractal_dsl.train.checkpoint import Checkpoints
 from fractal_dsl.train.data import Data, load_data
 from fractal_dsl.train.initial import initialise
 from fractal_dsl.train.log import Log, read_log
-from fractal_dsl.train.network import Specification, compiled_for, fresh
+from fractal_dsl.train.network import Specification, compiled_for, fresh, sha256_of
 from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.ranks import derived, launched
 from fractal_dsl.train.recipe import Recipe, as_toml, changed, name_of, quoted
 from fractal_dsl.train.trainer import PIECES, Trainer
 from fractal_dsl.version import VERSION
 
-__all__ = ["Job", "Result", "Run", "free_folder", "train"]
+__all__ = ["Job", "Result", "Run", "check_specification", "network_of", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,12 @@ class Run:
         """Whether something of a run is there, were it only a part."""
         return self.log.exists() or (self.folder / "checkpoints").exists()
 
-    def checkpoints(self, job: Job, data: Data) -> Checkpoints:
+    def checkpoints(self, job: Job, made: Compilation, data: Data) -> Checkpoints:
         about = {
             "fractalc": VERSION,
             "spec": job.source.text,
-            "spec_sha256": digest(job.source),
+            "imported": [source.text for source in made.imported],
+            "spec_sha256": sha256_of(made),
             "recipe": as_toml(job.recipe),
             "data_sha256": data.digest,
         }
@@ -113,9 +114,6 @@ class Run:
             reason = str(error).lower()
             said = f"`{self.folder}` is no folder of a run: {reason}"
             raise DiagnosticError(Diagnostic("F0804", said, None)) from None
-        if digest(source) != about["spec_sha256"]:
-            said = f"`{self.folder / 'spec.fdl'}` is not the specification that the run began with"
-            raise DiagnosticError(Diagnostic("F0804", said, None))
         job = Job(
             source, about["data"], changed(Recipe(), recipe), tuple(about.get("set", ())),
             about.get("net"), about.get("column"),
@@ -142,7 +140,7 @@ def about_text(job: Job, made: Compilation, data: Data, fabric: Fabric) -> str:
         "# Everything this run was told, and what it ran with. Written by fractalc.",
         "[run]",
         f"spec = {quoted(job.source.name)}",
-        f'spec_sha256 = "{digest(job.source)}"',
+        f'spec_sha256 = "{sha256_of(made)}"',
         f"set = [{', '.join(map(quoted, job.words))}]",
         *([] if job.net is None else [f"net = {quoted(job.net)}"]),
         *([] if job.column is None else [f"column = {job.column}"]),
@@ -218,6 +216,8 @@ def trained(
         said = f"the images of `{job.data}` are not those that the run began with"
         raise DiagnosticError(Diagnostic("F0804", said, None))
     made = compiled_for(job.spec, data.train.shape, data.classes)
+    if about:
+        check_specification(about, made)
     if run is None:
         run = Run(Path(fabric.broadcast(os.fspath(free_folder(made.name)))))
     first = fabric.is_global_zero
@@ -226,7 +226,7 @@ def trained(
     fabric.barrier()
     deterministic(job.recipe)
     trainer = Trainer(network_of(job.recipe, made), data, job.recipe, fabric)
-    saved = run.checkpoints(job, data)
+    saved = run.checkpoints(job, made, data)
     heard = progress if first else _silent()
     if about:
         restore(trainer, saved, heard)
@@ -249,6 +249,13 @@ def _silent() -> Progress:
     from fractal_dsl.train.progress import Silent
 
     return Silent()
+
+
+def check_specification(about: Mapping[str, Any], made: Compilation) -> None:
+    """Raises DiagnosticError (F0804) where it, or what it imports, has changed since."""
+    if sha256_of(made) != about["spec_sha256"]:
+        said = "the specification, or a file that it imports, is not what the run began with"
+        raise DiagnosticError(Diagnostic("F0804", said, None))
 
 
 def network_of(recipe: Recipe, made: Compilation) -> Any:
@@ -305,7 +312,7 @@ def taken(folder: Path) -> Diagnostic:
 def agree(wanted: Job, begun: Job, given: Sequence[str]) -> None:
     """Raises DiagnosticError (F0804) with every setting that is not what the run began with."""
     wrong = []
-    if digest(wanted.source) != digest(begun.source):
+    if wanted.source.text != begun.source.text:
         wrong.append("the specification")
     if wanted.data != begun.data:
         wrong.append(f"the data: {begun.data}, now {wanted.data}")

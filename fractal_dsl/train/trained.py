@@ -20,7 +20,7 @@ from fractal_dsl.train.data import Data, load_data
 from fractal_dsl.train.data.images import Images
 from fractal_dsl.train.evaluate import Score, columns_of, evaluated, in_statistics_of
 from fractal_dsl.train.network import compiled_for, fresh
-from fractal_dsl.train.run import Job, Run
+from fractal_dsl.train.run import Job, Run, check_specification
 from fractal_dsl.train.work import layer_macs
 
 __all__ = ["Line", "Trained", "open_run", "scored"]
@@ -69,10 +69,11 @@ def open_run(folder: Path, step: int | None = None, data: str | None = None) -> 
     Raises DiagnosticError: F0804 where there is no such run or checkpoint, F0802 for a damaged one.
     """
     run = Run(folder)
-    _, job = run.read()
+    about, job = run.read()
     state = checkpoint(folder, step)
     own = load_data(job.data, job.recipe)
     made = compiled_for(job.spec, own.train.shape, own.classes)
+    check_specification(about, made)
     net = fresh(made, 0, 0)
     net.load_state_dict(state["model"]["weights"])
     if state["model"]["columns"]:

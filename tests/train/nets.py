@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from fractal_dsl.source import Source
+from fractal_dsl.train.checkpoint import Checkpoints
 from fractal_dsl.train.data.images import Data, Found, Images, prepared
 from fractal_dsl.train.network import compiled_for
 from fractal_dsl.train.ranks import launched
@@ -16,7 +17,7 @@ from fractal_dsl.train.recipe import Recipe
 from fractal_dsl.train.run import Job, Run, network_of
 from fractal_dsl.train.trainer import Trainer
 
-__all__ = ["SPEC", "job", "noise", "recipe", "same", "trainer"]
+__all__ = ["SPEC", "job", "noise", "recipe", "same", "saved_in", "trainer"]
 
 SPEC = """
 conv(rate = 0.2) = conv2d(channels, 3) >> dropout(rate) >> batch_norm >> relu
@@ -58,9 +59,11 @@ def trainer(told: Recipe, data: Data | None = None, spec: str = SPEC) -> Trainer
     return Trainer(network_of(told, made), data, told, launched(told))
 
 
-def run_in(folder: Path) -> Run:
-    folder.mkdir(exist_ok=True)
-    return Run(folder)
+def saved_in(folder: Path, told: Recipe) -> Checkpoints:
+    """Where a run of `told` keeps its checkpoints."""
+    data = noise()
+    made = compiled_for(job(told).spec, data.train.shape, data.classes)
+    return Run(folder).checkpoints(job(told), made, data)
 
 
 def same(ours: Any, theirs: Any) -> bool:

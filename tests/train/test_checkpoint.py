@@ -1,4 +1,4 @@
-"""Checkpoints are whole, or noticed: after kills, cuts, flipped bits, full disks and hostile hands."""
+"""Checkpoints are whole, or noticed: kills, cuts, flipped bits, full disks, hostile hands."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_old_one(written: Path, monkeypatch: pytest.Monke
 
     before = written.read_bytes()
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DiagnosticError, match="F0801.*no space left"):
+    with pytest.raises(DiagnosticError, match=r"F0801.*no space left"):
         write_checkpoint(written, {"other": 1})
     monkeypatch.undo()
     assert written.read_bytes() == before

@@ -13,9 +13,8 @@ import torch
 from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.train.batches import Centre
 from fractal_dsl.train.progress import Silent
-from fractal_dsl.train.run import Run
 from fractal_dsl.train.trainer import Trainer
-from tests.train.nets import job, noise, recipe, same, trainer
+from tests.train.nets import recipe, same, saved_in, trainer
 
 SPEC = """
 f(1)   = conv(4)
@@ -87,7 +86,7 @@ def test_images(tmp_path: Path) -> None:
 def test_no_checkpoint_holds_it(tmp_path: Path) -> None:
     """Also where looks for NaN are rarer than checkpoints."""
     one = trainer(recipe(checkpoint_every=2, check_every=100), spec=SPEC)
-    saved = Run(tmp_path).checkpoints(job(recipe()), noise())
+    saved = saved_in(tmp_path, recipe())
 
     def poison(values: Any = None) -> bool:
         if one.step_number == 5:

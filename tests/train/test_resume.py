@@ -12,7 +12,7 @@ from fractal_dsl.train.log import Log, read_log
 from fractal_dsl.train.progress import Silent
 from fractal_dsl.train.run import Run
 from fractal_dsl.train.trainer import PIECES, Trainer
-from tests.train.nets import SPEC, job, noise, recipe, same, trainer
+from tests.train.nets import SPEC, recipe, same, saved_in, trainer
 
 STEPS = 40
 TIMES = ("seconds", "images_per_second")
@@ -26,10 +26,8 @@ OTHERS = {
 
 def go(one: Trainer, folder: Path, stop_after: int = STEPS) -> None:
     """Runs with a checkpoint after every step; the log is cut where the run begins."""
-    run, told = Run(folder), one.recipe
-    log = Log(run.log, one.step_number)
-    saved = run.checkpoints(job(told), noise())
-    one.run(log, saved, Silent(), lambda: one.step_number >= stop_after)
+    log = Log(Run(folder).log, one.step_number)
+    one.run(log, saved_in(folder, one.recipe), Silent(), lambda: one.step_number >= stop_after)
     log.close()
 
 
@@ -79,7 +77,7 @@ def test_without_a_piece_of_state_it_is_another_run(
     state = state_at(whole, 17) | {piece: trainer(recipe()).state()[piece]}
     one = trainer(recipe())
     one.load_state(state)
-    one.run(None, Run(tmp_path).checkpoints(job(recipe()), noise()), Silent(), lambda: False)
+    one.run(None, saved_in(tmp_path, recipe()), Silent(), lambda: False)
     assert not same(one.net.state_dict(), state_at(whole, STEPS)["model"]["weights"])
 
 

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.driver import compile_source
@@ -89,7 +90,8 @@ def test_generated_code_is_the_graph(path: Path) -> None:
     Weights are drawn anew where the two differ and a value stands within rounding of a corner.
     """
     made = compile_source(Source(path.name, twin(path)))
-    flat, modules = flatten(made.program), {style: made.module(style)() for style in STYLES}
+    flat = flatten(made.program)
+    modules: dict[str, nn.Module] = {style: made.module(style)() for style in STYLES}
     for seed in range(3):
         reports = agreement(modules, flat, made.program.sampling is not None, seed)
         wrong = {case: report for case, report in reports.items() if not report.agrees}
