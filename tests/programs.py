@@ -176,6 +176,8 @@ def same(draft: Draft, width: int, depth: int) -> str:
         lambda: f"(if in_channels == {width} then {one()} else id)",
         lambda: f"({one()} @part{draft.number(0, 99)}_{draft.budget + 40})",
         lambda: f"concat({one()}, id) >> {back}",
+        lambda: f"(id + stochastic_depth({one()}, {draft.pick(0.2, 0.5, 0.8)}))",
+        lambda: f'({one()} + stochastic_depth({one()}, rate = 0.5, per = "batch"))',
     ]
     if not draft.sequence:
         shapes += [

@@ -20,6 +20,7 @@ from fractal_dsl.ir.graph import Apply, Graph, Program
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.operators.pooling import Flatten, GlobalAvgPool, GlobalMaxPool
 from fractal_dsl.ir.operators.sequences import Attention, Transpose
+from fractal_dsl.passes import counts
 from fractal_dsl.passes.fold import Algebra, PathFold
 from fractal_dsl.passes.spans import SAME, Span, undominated, window
 
@@ -43,8 +44,11 @@ class ReceptiveField:
 
 
 def receptive_field(program: Program) -> ReceptiveField | None:
-    """The largest receptive field of a network on images; None for other inputs."""
-    if program.input.kind != "image":
+    """The largest receptive field of a network on images; None for other inputs.
+
+    None too where a module of others looks as far as nobody knows.
+    """
+    if program.input.kind != "image" or counts.externs(program):
         return None
     view = PathFold(program, VIEWS).through()
     if view is None:

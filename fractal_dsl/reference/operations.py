@@ -18,10 +18,21 @@ from fractal_dsl.ir.operators import (
     resampling,
     values,
 )
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.reference import sequences
+from fractal_dsl.reference.externs import run_extern
 from fractal_dsl.reference.instance import Instance
 
 __all__ = ["OPERATIONS"]
+
+
+def _extern(a: Extern, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    begin = f"{here.key}."
+    own = {n.removeprefix(begin): t for n, t in here.tensors.items() if n.startswith(begin)}
+    output, buffers = run_extern(a, x[0], own, training=here.training)
+    if here.training:
+        here.buffers.update({begin + name: tensor for name, tensor in buffers.items()})
+    return output
 
 
 def _conv2d(a: layers.Conv2d, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -204,6 +215,7 @@ def _beside(x: tuple[Tensor, ...], here: Instance) -> list[Tensor]:
 
 
 OPERATIONS: dict[str, Operation] = {
+    "extern": _extern,
     "conv2d": _conv2d,
     "conv_transpose2d": _conv_transpose2d,
     "batch_norm": _batch_norm,
@@ -243,6 +255,7 @@ OPERATIONS: dict[str, Operation] = {
     "softplus": _plain(F.softplus),
     "dropout": lambda a, x, here: F.dropout(x[0], a.rate, here.training),
     "dropout2d": lambda a, x, here: F.dropout2d(x[0], a.rate, here.training),
+    "stochastic_depth": _plain(lambda x: x),  # in eval; `per_sample` knows what training does
     "sum": _fold(torch.add),
     "difference": _fold(torch.sub),
     "product": _fold(torch.mul),

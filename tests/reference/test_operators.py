@@ -12,6 +12,7 @@ from torch import Tensor
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.operators import OPERATORS, Attributes, spec_of
 from fractal_dsl.ir.operators import elementwise as e
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, ConvTranspose2d, Embedding, Linear
 from fractal_dsl.ir.operators.normalisation import GroupNorm, LayerNorm, Normalize, Softmax
 from fractal_dsl.ir.operators.pooling import (
@@ -138,7 +139,8 @@ MANY: list[tuple[Attributes, tuple[Shape, ...], Formula]] = [
     (e.Concat(0), (sequence(3, 2), sequence(1, 2)), lambda a, b: torch.cat([a, b], 1)),
 ]  # fmt: skip
 HELD: tuple[type[Attributes], ...] = (Conv2d, BatchNorm, LayerNorm, GroupNorm, Linear, Embedding)
-ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences
+ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences; tests/emit_torch/test_extern
+    Extern,
     Attention, Image, Take, Timing, Tokens, Transpose,
     ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu, Parameter,
 )  # fmt: skip

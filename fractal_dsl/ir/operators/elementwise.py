@@ -33,6 +33,7 @@ __all__ = [
     "Sigmoid",
     "Silu",
     "Softplus",
+    "StochasticDepth",
     "Sum",
     "Tanh",
 ]
@@ -132,6 +133,19 @@ class Dropout2d(Attributes):
 
 
 @dataclass(frozen=True, slots=True)
+class StochasticDepth(Attributes):
+    """The end of a branch that a sample does without with probability `rate`, in training.
+
+    It gives zeros there and 1 / (1 - rate) of the branch elsewhere. `per` is "sample", or
+    "batch" where a mini-batch does without as a whole. It is the last node of the graph that
+    is the branch (`ir.verify`), whose other nodes then run for nothing that is left out.
+    """
+
+    rate: float
+    per: str = "sample"
+
+
+@dataclass(frozen=True, slots=True)
 class Sum(Attributes):
     """a + b + ..."""
 
@@ -203,6 +217,16 @@ def prelu_parameters(attributes: Prelu, inputs: Sequence[Shape]) -> tuple[Tensor
 
 def rate_shape(attributes: Dropout, inputs: Sequence[Shape]) -> Shape:
     check_rate(attributes.rate)
+    return number_shape(attributes, inputs)
+
+
+def depth_shape(attributes: StochasticDepth, inputs: Sequence[Shape]) -> Shape:
+    if not 0 <= attributes.rate < 1:
+        raise ShapeError(
+            f"a rate of stochastic depth must be in [0, 1), found {attributes.rate}",
+            "write `0.2` to do without the branch in 20 % of all cases",
+            code="F0502",
+        )
     return number_shape(attributes, inputs)
 
 
@@ -301,6 +325,13 @@ ELEMENTWISE = (
     _activation("softplus", Softplus, "log(1 + exp(x))"),
     OperatorSpec("dropout", Dropout, "zeroes values in training", rate_shape),
     OperatorSpec("dropout2d", Dropout2d, "zeroes channels in training", map_rate_shape),
+    OperatorSpec(
+        "stochastic_depth",
+        StochasticDepth,
+        "leaves a branch out in training",
+        depth_shape,
+        callable_by_name=False,
+    ),
     _sign("sum", Sum, "a + b", biased_shapes),
     _sign("difference", Difference, "a - b", biased_shapes),
     _sign("product", Product, "a * b", scaled_shapes),

@@ -100,7 +100,8 @@ class OperatorSpec:
     none, as is usual); `depth` convolution layers it adds to a path (projections add none);
     `weighted` the same with dense layers. `inner` counts elements that it keeps for the
     backward pass besides its output; an `is_view` operator keeps none at all. `many`
-    operators take two inputs or more, one that `takes_none` no input.
+    operators take two inputs or more, one that `takes_none` no input. Of an `opaque` one
+    nobody knows what tensors it holds, how much it works or how far it looks.
     """
 
     name: str
@@ -117,4 +118,5 @@ class OperatorSpec:
     is_view: bool = False
     many: bool = False
     takes_none: bool = False
+    opaque: bool = False
     callable_by_name: bool = True
