@@ -1,10 +1,13 @@
-"""Trains on scikit-learn's digits on several ranks: torchrun --nproc-per-node 2 examples/ranks.py"""
+"""Trains on scikit-learn's digits on several ranks.
+
+torchrun --nproc-per-node 2 examples/ranks.py
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -13,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from fractal_dsl.runtime.parallel import DropPathParallel
 
-sys.path.insert(0, os.getcwd())
+sys.path.insert(0, str(Path.cwd()))
 from digits_model import Digits  # fractalc specs/digits.fdl -o digits_model.py
 
 
