@@ -20,8 +20,8 @@ LARGEST = 70_000  # bytes of a picture on the page
 INTRODUCTION = """# A gallery
 
 Each network is one file of `specs/zoo`, shown here without its assertions, with what `fractalc
-info` says of it and what `fractalc FILE.fdl -o FILE.svg` draws. `python -m benchmarks.gallery` writes
-this page. How the networks are checked against those that others wrote: `tests/zoo`.
+info` says of it and what `fractalc FILE.fdl -o FILE.svg` draws. `python -m benchmarks.gallery`
+writes this page. How the networks are checked against those that others wrote: `tests/zoo`.
 
 Depth is in convolutions and, in brackets, with dense layers. Paths are those from input to output.
 """

@@ -32,7 +32,7 @@ def lines(path: Path) -> int:
 
 
 def reference(name: str) -> tuple[str, str]:
-    """Where the network is that this one is compared with, and its lines; shared files are many's."""
+    """Where the net is that this one is compared with, and its lines; shared files are many's."""
     for peer in PEERS:
         if peer.spec == name:
             found = find_spec(f"pytorchcv.models.{peer.module}")
