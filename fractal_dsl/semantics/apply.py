@@ -199,6 +199,18 @@ def operator_at_work(
     return Flow.of(builder.apply(attributes, [tensor], name, span, tag, weight=weight))
 
 
+def indexed(site: Site, expression: tree.Index, arrival: Arrival | None) -> Steps[Flow]:
+    """An item of a list: a wire, or a network at work."""
+    value: Value = yield evaluate(site.place(arrival), expression)
+    if arrival is None:
+        return flow_of(site.builder, value, expression.span)
+    if not isinstance(value, Network):
+        raise not_a_network(site, value, expression.span)
+    name = segment_name(site, expression.base, called_name(expression.base) or "part")
+    flow: Flow = yield apply_value(site, value, arrival, name, expression.span)
+    return flow
+
+
 def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
     return site.builder.names.get(id(expression), word)
 
@@ -534,4 +546,5 @@ HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow
     tree.Shared: shared,
     tree.ListDisplay: listed,
     tree.ListComprehension: listed,
+    tree.Index: indexed,
 }

@@ -36,22 +36,39 @@ def segments(root: tree.Expression) -> dict[int, str]:
     """Segment of each named part of `root`, by the identity of its expression.
 
     A part is called by its `@name`, else as it is written; equal names of the second kind are
-    numbered `_1`, `_2` in data-flow order, whatever branch of an `if` is taken later.
+    numbered `_1`, `_2` in data-flow order, whatever branch of an `if` is taken later. What
+    stands in the arguments of calls, where wires may be computed, comes after all else.
     """
-    parts, tags = _parts(root)
+    named: dict[int, str] = {}
+    taken: set[str] = set()
+    roots = [root]
+    while roots:
+        parts, tags, roots = _parts(roots)
+        _name(parts, tags, named, taken)
+    return named
+
+
+def _name(
+    parts: list[tuple[tree.Expression, str]],
+    tags: dict[int, str],
+    named: dict[int, str],
+    taken: set[str],
+) -> None:
+    """Give parts and tagged ones their names, which none of those `taken` may be."""
     count = Counter(name for _, name in parts)
-    taken = {*count, *tags.values()}
-    named = dict(tags)
+    before = frozenset(taken)
+    taken |= {*count, *tags.values()}
+    named.update(tags)
     serial: Counter[str] = Counter()
     for expression, name in parts:
-        if count[name] == 1 and name not in tags.values():
+        if count[name] == 1 and name not in tags.values() and name not in before:
             named[id(expression)] = name
             continue
         serial[name] += 1
         while f"{name}_{serial[name]}" in taken:
             serial[name] += 1
         named[id(expression)] = f"{name}_{serial[name]}"
-    return named
+        taken.add(named[id(expression)])
 
 
 def called_name(expression: tree.Expression) -> str | None:
@@ -60,11 +77,17 @@ def called_name(expression: tree.Expression) -> str | None:
     return function.name if isinstance(function, tree.Name | tree.Qualified) else None
 
 
-def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], dict[int, str]]:
-    """Parts called as they are written, in data-flow order, and tagged ones by identity."""
+def _parts(
+    roots: list[tree.Expression],
+) -> tuple[list[tuple[tree.Expression, str]], dict[int, str], list[tree.Expression]]:
+    """Parts called as they are written, in data-flow order, and tagged ones by identity.
+
+    The arguments of the calls among them are for later.
+    """
     found: list[tuple[tree.Expression, str]] = []
     tags: dict[int, str] = {}
-    waiting: list[tree.Expression] = [root]
+    later: list[tree.Expression] = []
+    waiting: list[tree.Expression] = roots[::-1]
     while waiting:
         expression = waiting.pop()
         if isinstance(expression, tree.Tag):
@@ -78,9 +101,11 @@ def _parts(root: tree.Expression) -> tuple[list[tuple[tree.Expression, str]], di
             name = called_name(expression.operand) or "shared"
         if name is not None and name not in COMBINATORS and name != "id":
             found.append((expression, name))
+            if isinstance(expression, tree.Call):
+                later.extend(argument.value for argument in expression.arguments)
             continue
         waiting.extend(reversed(_network_children(expression)))
-    return found, tags
+    return found, tags, later
 
 
 def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...]:
@@ -98,7 +123,7 @@ def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...
             return expression.positive, expression.negative
         case tree.Parenthesised():
             return (expression.inner,)
-        case tree.Power():
+        case tree.Power() | tree.Index():
             return (expression.base,)
         case tree.Unary() | tree.Tag() | tree.Shared():
             return (expression.operand,)
@@ -114,7 +139,7 @@ def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...
             return (*(binding.value for binding in expression.bindings), expression.result)
         case tree.Wiring():
             return (expression.block,)
-        case tree.Extern() | tree.Reference() | tree.Index():
+        case tree.Extern() | tree.Reference():
             return ()
         case tree.Range() | tree.Number() | tree.String() | tree.Boolean():
             return ()
