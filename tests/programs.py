@@ -286,7 +286,7 @@ def fdl_programs(
         source = f"{kind}[{draft.number(1, 5)}{size}]"
     if several and draft.wires and kind != "tokens" and draft.number(0, 4) == 0:
         draft.sequence = kind == "sequence"
-        draft.budget = 4
+        draft.budget, draft.names = 4, []
         stages.insert(0, inputs(draft, width, lambda: same(draft, width, 1)))
         source = f"[{source}, {source}]"
     last = str(head)

@@ -290,7 +290,7 @@ def learned(draft: Drafts, width: int) -> str:
     whole = draft.sequence or sign != "*" or draft.number(0, 1) == 0
     shape = f"[{width}]" if whole else f"[{width}, 1, 1]"
     begin = draft.pick("0.5", "1", "-0.25")
-    return f"(id {sign} parameter({shape}, init = {begin}))"
+    return f"(wiring(x) {{ return x {sign} parameter({shape}, init = {begin}) }})"
 
 
 def shared(draft: Drafts, once: Part, part: Part) -> str:

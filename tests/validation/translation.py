@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from random import Random
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as hypothesis_seed
@@ -18,7 +19,7 @@ from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.passes.depth import depth
 from fractal_dsl.reference.check import check
-from fractal_dsl.reference.plans import local_plan
+from fractal_dsl.reference.plans import local_plan, resolve
 from fractal_dsl.source import Source
 from tests.programs import fdl_programs
 
@@ -80,6 +81,8 @@ def validate(text: str, seed: int) -> Outcome:
     tied = False
     for style in ("modules", "flat"):
         module = compiled.module(style)()
+        if compiled.program.sampling is not None and flat.joins:
+            faults += wrong_plans(module, flat)
         for training, plan in situations(compiled.program.sampling is not None, flat, seed):
             report = check(module, flat, seed=seed, training=training, plan=plan)
             tied |= report.ties > 0
@@ -95,6 +98,18 @@ def validate(text: str, seed: int) -> Outcome:
         tuple(faults),
         tied,
     )
+
+
+def wrong_plans(module: Any, flat: FlatProgram) -> Iterator[str]:
+    """What is wrong with plans that the module draws: rows of joins that they do not reach."""
+    for _ in range(3):
+        drawn = tuple(map(tuple, module.sample_plan()))
+        if drawn != resolve(flat, drawn.__getitem__):
+            yield f"draws a plan that does not hold together: {drawn}"
+    for at in {1, module.columns}:
+        plan = tuple(map(tuple, module.column_plan(at)))
+        if plan != resolve(flat, plan.__getitem__):
+            yield f"column {at} does not hold together: {plan}"
 
 
 def situations(

@@ -103,6 +103,7 @@ def plan_view(program: Program, picks: Picks, views: Sequence[ClassView]) -> Pla
         norm_types=joined(" | ", norms),
         simultaneous=program.sampling.simultaneous,
         advance=program.sampling.dead == "advance",
+        asks=any(view.answers for view in views),
     )
 
 
@@ -130,7 +131,8 @@ def imports(
     if per_sample:
         standard.append(fill("from operator import or_"))
     typed = [word for word in ("Any", "cast") if re.search(rf"\b{word}\b", text)]
-    typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * again)})
+    answers = any(view.answers for view in views)
+    typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * (again or answers))})
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
     asks = has_joins or again or re.search(r"\btorch\.|\b(Learned|Timing)\(", text)

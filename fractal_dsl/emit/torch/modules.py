@@ -105,6 +105,7 @@ class _ClassWriter:
         self.calls = Calls(self.context, self.modules)
         self.name = names[family.classes[0].number]
         self.steered = classes.tapes.steered[family.classes[0].graph]
+        self.is_told = classes.tapes.is_told(family.classes[0].graph)
 
     def view(self) -> ClassView:
         doc = self.graph.doc or (self.classes.tapes.program.doc if self.is_entry else "")
@@ -121,12 +122,13 @@ class _ClassWriter:
             reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
             head=laid_out([Line(self.head())], 1),
             forward=laid_out(self.forward(), 2),
+            answers=self.context.first.graph in self.classes.tapes.asked,
         )
 
     def forward(self) -> list[Line]:
         body = self.context.body
         return forward_lines(
-            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.graph.is_open
+            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.is_told
         )
 
     def attributes(self) -> list[Line]:
@@ -168,9 +170,9 @@ class _ClassWriter:
         if self.steered:
             draws = self.is_entry and not per_sample
             given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))
-        if self.steered and self.graph.is_open:
+        if self.steered and self.is_told:
             given.append(fill("live: Live"))
-        several = "list[{}]" if self.graph.is_open else "tuple[{}, ...]"
+        several = "list[{}]" if self.is_told else "tuple[{}, ...]"
         result = kind if len(self.graph.outputs) == 1 else fill(several, kind)
         name = fill("compute" if per_sample and self.is_entry else "forward")
         return fill("def {}({}) -> {}:", name, commas(given), result)

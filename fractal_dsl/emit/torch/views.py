@@ -17,6 +17,7 @@ class ClassView:
 
     `signature` and `head` are the first lines of `__init__` and `forward`; `is_net` marks
     the network itself where it draws plans. `recompute` are the last lines of `__init__`.
+    `answers`: `reach` says which inputs are needed.
     """
 
     name: Safe
@@ -32,6 +33,7 @@ class ClassView:
     head: list[Safe]
     forward: list[Safe]
     recompute: list[Safe] = field(default_factory=list)
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class PlanView:
     global sampling may draw, None for all. `per_sample`: each sample has a plan of its own;
     `norms` are the kinds of batch norm that are told how many samples they see.
     `simultaneous`: a step trains a local sample and all columns; `advance`: what a plan left
-    out gets gradients of zero.
+    out gets gradients of zero. `asks`: some parts say which of their inputs a plan needs.
     """
 
     picks: list[Safe]
@@ -54,6 +56,7 @@ class PlanView:
     norm_types: Safe
     simultaneous: bool
     advance: bool
+    asks: bool
 
 
 def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:
