@@ -18,6 +18,7 @@ from fractal_dsl.ir.graph import Call, Graph, Input, Segment
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
+from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.ir.weights import same_weights
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
@@ -286,7 +287,8 @@ def finish(inner: GraphBuilder, flow: Flow, value: Fresh, name: str) -> Made:
         closed = inner.close(flow)
         form = closed if isinstance(closed, Strands) else None
         strands = tuple(leaves(closed))
-    nodes, outputs, kept = live(inner.nodes, [strand.operand for strand in strands])
+    parts = named_apart(inner.nodes, inner.world.graphs)
+    nodes, outputs, kept = live(parts, [strand.operand for strand in strands])
     branches = flow.branches if is_open else 0
     graph = labelled(Graph(name, name, nodes, outputs, is_open, branches), value)
     index = inner.world.add_graph(graph, places_of(strands))

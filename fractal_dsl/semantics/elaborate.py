@@ -11,6 +11,7 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Call, Graph, Join, Operand, Program, Share
 from fractal_dsl.ir.prune import drop_unreached, live
 from fractal_dsl.ir.shapes import KINDS, NETWORK, Shape, image
+from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
@@ -298,7 +299,8 @@ def entry_graph(
     if not found:
         raise fail("F0405", "the net gives an empty list", net.body.span)
     inputs = [Operand(strand.ref) for strand in leaves(arrival)]
-    nodes, operands, _ = live(builder.nodes, [*inputs, *(strand.operand for strand in found)])
+    parts = named_apart(builder.nodes, world.graphs)
+    nodes, operands, _ = live(parts, [*inputs, *(strand.operand for strand in found)])
     return Graph(
         name, name, nodes, operands[len(inputs):], equation=" ".join(net.span.text.split()),
         doc=net.doc, span=net.span,

@@ -79,16 +79,17 @@ class Calls:
             given.append(fill("plan"))
         if live is not None:
             given.append(live)
-        own: Safe = module(self.modules, part.path)
         if part.network is not None:
             own = given.pop(len(part.inputs))
+        else:
+            own = module(self.modules, part.path)
         if self.per_sample and not self.context.is_steered(part.members[0]):
             return on_samples(own, *given)
         return fill("{}({})", own, commas(given))
 
     def asking(self, part: Invoke | Open, live: Safe | None, who: Safe | None) -> Code:
         """What a call needs of the inputs that it asks for, of the samples `who`."""
-        given: list[Safe] = [fill("plan.read"), *([] if live is None else [live])]
+        given: list[Safe] = [fill("reading(plan)"), *([] if live is None else [live])]
         answer = fill("{}.reach({})", self.own_part(part), commas(given))
         if who is None:
             return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from fractal_dsl.emit.torch.calls import Calls
@@ -99,7 +99,9 @@ class _ClassWriter:
         program = classes.tapes.program
         self.is_entry = family.classes[0] is classes.ordered[-1]
         self.heads = program.head_parameters if self.is_entry else ()
-        self.keys = head_keys(classes, family, self.heads)
+        taken = Names(["plan_seed"])
+        self.head_names = {head: taken.free(head.name) for head in self.heads}
+        self.keys = head_keys(family, self.head_names)
         self.context = Context(classes, family, names, self.keys)
         self.modules = Modules(self.context)
         self.calls = Calls(self.context, self.modules)
@@ -153,13 +155,10 @@ class _ClassWriter:
         for one in self.family.sizes.arguments:
             given.append(fill("{}: {}", ident(one.name), kind_of(self.classes, one)))
         for head in self.heads:
-            given.append(fill("{}: int = {}", ident(self.head_name(head)), literal(head.value)))
+            given.append(fill("{}: int = {}", ident(self.head_names[head]), literal(head.value)))
         if self.steered and self.is_entry:
             given.append(fill("plan_seed: int = 0"))
         return fill("def __init__({}) -> None:", commas(given))
-
-    def head_name(self, head: HeadParameter) -> str:
-        return next(name for key, name in self.keys.items() if name.startswith(head.name))
 
     def head(self) -> Code:
         per_sample = self.context.takes_samples
@@ -178,17 +177,16 @@ class _ClassWriter:
         return fill("def {}({}) -> {}:", name, commas(given), result)
 
 
-def head_keys(classes: Classes, family: Family, heads: Sequence[HeadParameter]) -> dict[Key, str]:
+def head_keys(family: Family, heads: Mapping[HeadParameter, str]) -> dict[Key, str]:
     """The numbers that are arguments of the network, and their names."""
-    names = Names(["plan_seed"])
     found: dict[Key, str] = {}
-    for head in heads:
+    for head, name in heads.items():
         for at, part in enumerate(walk(family.body)):
             if not isinstance(part, Layer):
                 continue
             for number, member in enumerate(part.members):
-                if member.at == head.node and not member.route:
-                    found[Key(at, number, head.attribute)] = names.free(head.name)
+                if member.at in head.nodes and not member.route:
+                    found[Key(at, number, head.attribute)] = name
     return found
 
 

@@ -178,7 +178,7 @@ class _Reach:
                 inside = set()
             elif made and need == made[-1][0]:
                 made[-1][1].append(step)
-                inside |= own
+                inside |= set() if need is ALWAYS else own
             elif inside and need is not ALWAYS and self.joins(need) <= inside:
                 made[-1][1].append(step)
             else:
