@@ -98,10 +98,7 @@ def dependencies(place: Place, expression: tree.Block) -> dict[str, set[str]]:
     own = {name for binding in expression.bindings for name in binding.target.names}
     reads: dict[str, set[str]] = {}
     for binding in expression.bindings:
-        parts = [binding.value, *binding.target.indices, *(g.values for g in binding.generators)]
-        if binding.condition is not None:
-            parts.append(binding.condition)
-        free = frozenset().union(*(place.world.names_in(part)[1] for part in parts))
+        _, free = place.world.names_in(binding)
         for name in binding.target.names:
             reads.setdefault(name, set()).update(free & own)
     return reads

@@ -150,6 +150,7 @@ def plan_view(
         told=told,
         simultaneous=sampling.simultaneous,
         advance=sampling.dead == "advance",
+        asks=any(view.answers for view in views),
     )
 
 

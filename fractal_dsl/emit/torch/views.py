@@ -17,6 +17,7 @@ class ClassView:
     constructor of the base class takes; `told` are the kinds of modules that the network tells
     how large the mini-batch is; `is_net` marks
     the network itself where it draws plans. `recompute` are the last lines of `__init__`.
+    `answers`: `reach` says which inputs are needed.
     """
 
     name: Safe
@@ -34,6 +35,7 @@ class ClassView:
     head: list[Safe]
     forward: list[Safe]
     recompute: list[Safe] = field(default_factory=list)
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,8 @@ class PlanView:
     `local`, `mixture`, `columns` and `shape` are what the network begins with.
     `some_columns` are those that global sampling may draw, None for all. `per_sample`: each
     sample has a plan of its own; `told` as of a class. `simultaneous`: a step trains a local
-    sample and all columns; `advance`: what a plan left out gets gradients of zero.
+    sample and all columns; `advance`: what a plan left out gets gradients of zero;
+    `asks`: some parts say which of their inputs a plan needs.
     """
 
     picks: list[Safe]
@@ -62,3 +65,4 @@ class PlanView:
     told: Safe
     simultaneous: bool
     advance: bool
+    asks: bool
