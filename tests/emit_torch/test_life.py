@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -137,12 +137,32 @@ def test_it_moves_to_other_types(module: Any, dtype: torch.dtype) -> None:
     assert evaluated(network, inputs(dtype)).isfinite().all()
 
 
-def test_channels_last_survives(module: nn.Module) -> None:
-    network = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = inputs()
-    torch.testing.assert_close(
-        evaluated(network, x.to(memory_format=torch.channels_last)), evaluated(network, x)
-    )
+@pytest.mark.parametrize("per", ["batch", "sample"])
+@pytest.mark.parametrize("style", STYLES)
+def test_channels_last_survives(style: Style, per: str) -> None:
+    """Joins, pools and selections of samples hand on the layout, in every layer and plan."""
+    text = NET.replace("global = 0.5", f'global = 0.5, per = "{per}"')
+    network, plain = (cast(Any, made(text, style)) for _ in range(2))
+    network.to(memory_format=torch.channels_last)
+    seen: list[bool] = []
+    for one in network.modules():
+        if isinstance(one, nn.Conv2d | nn.BatchNorm2d | nn.MaxPool2d):
+            one.register_forward_hook(
+                lambda _, given, y: seen.extend(
+                    t.is_contiguous(memory_format=torch.channels_last) for t in (given[0], y)
+                )
+            )
+    x = torch.randn(6, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+    plans = [network.sample_plan() for _ in x]
+    for plan in (
+        network.full_plan(),
+        network.column_plan(2),
+        plans if per == "sample" else plans[0],
+    ):
+        y = network(x.to(memory_format=torch.channels_last), plan)
+        torch.testing.assert_close(y, plain(x, plan), rtol=1e-4, atol=1e-5)
+    assert len(seen) > 50
+    assert all(seen)
 
 
 MODES = (

@@ -65,6 +65,8 @@ PEERS = [
     Peer("unet", "unet", "unet_cityscapes", (32, 64)),
     Peer("shufflenetv2", "shufflenetv2", "shufflenetv2_w1", (64, 96)),
     Peer("hrnet_w18", "hrnet", "hrnetv2_w18", (64, 96)),
+    Peer("stochastic_depth", "resdropresnet_cifar", "resdropresnet110_cifar10", (16, 32)),
+    Peer("darts", "darts", "darts", (64, 96)),
     Peer("dla34", "dla", "dla34", (64, 96)),
     Peer("dpn68", "dpn", "dpn68", (64, 96), options={"for_training": True}),
     Peer("msdnet", "msdnet", "msdnet22", (224, 256)),
