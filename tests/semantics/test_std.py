@@ -94,14 +94,19 @@ net Net {IMAGENET} = layer(32, 3, 2)
     ),
     "EfficientNet-B0": (
         f"""
-from "std" import conv_bn, inverted_residual, squeeze_excite
+from "std" import conv_bn, inverted_branch, squeeze_excite
 layer(w, k = 3, s = 1) = conv_bn(w, k, s) >> silu
-mbconv(w, t, k, s, c = in_channels) =
-    inverted_residual(w, t, k, s, silu, squeeze_excite(c // 4, silu))
+body(w, t, k, s, c = in_channels) =
+    inverted_branch(w, t * c, k, s, silu, squeeze_excite(c // 4, silu))
+mbconv(w, t, k, s, rate) if s == 1 and in_channels == w =
+    id + stochastic_depth(body(w, t, k, s), rate)
+mbconv(w, t, k, s, rate) = body(w, t, k, s)
+stage(t, w, k, s, n, b) =
+    chain(mbconv(w, t, k, if i == 0 then s else 1, 0.2 * (b + i) / 16) for i in 0..n-1)
 net Net {IMAGENET} = layer(32, 3, 2)
-    >> chain(mbconv(w, t, k, s) >> mbconv(w, t, k, 1) ** (n - 1) for t, w, k, s, n in
-             [(1, 16, 3, 1, 1), (6, 24, 3, 2, 2), (6, 40, 5, 2, 2), (6, 80, 3, 2, 3),
-              (6, 112, 5, 1, 3), (6, 192, 5, 2, 4), (6, 320, 3, 1, 1)])
+    >> chain(stage(t, w, k, s, n, b) for t, w, k, s, n, b in
+             [(1, 16, 3, 1, 1, 0), (6, 24, 3, 2, 2, 1), (6, 40, 5, 2, 2, 3), (6, 80, 3, 2, 3, 5),
+              (6, 112, 5, 1, 3, 8), (6, 192, 5, 2, 4, 11), (6, 320, 3, 1, 1, 15)])
     >> layer(1280, 1) >> global_avg_pool >> dropout(0.2) >> linear(1000)
 """,
         5_288_548,
