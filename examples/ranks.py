@@ -1,4 +1,7 @@
-"""Trains on scikit-learn's digits on several ranks: torchrun --nproc-per-node 2 ranks.py"""
+"""Trains on scikit-learn's digits on several ranks.
+
+torchrun --nproc-per-node 2 examples/ranks.py
+"""
 
 from __future__ import annotations
 

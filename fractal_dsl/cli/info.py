@@ -8,11 +8,13 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from fractal_dsl import runtime
 from fractal_dsl.cli.arguments import UsageError
 from fractal_dsl.cli.console import Console
 from fractal_dsl.cli.page import page
 from fractal_dsl.cli.reading import compiled
 from fractal_dsl.cli.status import OK
+from fractal_dsl.cli.told import needing_packages
 from fractal_dsl.cli.waiting import waiting
 from fractal_dsl.driver.compilation import Compilation
 from fractal_dsl.driver.facts import report_data
@@ -50,12 +52,6 @@ def kept_memory(compilation: Compilation, batch: int) -> DrawMemory:
     inputs = compilation.program.net.inputs
     if len(inputs) > 1:
         raise UsageError(f"--batch follows one input; {compilation.name} takes {len(inputs)}")
-    try:
-        import torch
-    except ImportError as missing:
-        raise UsageError("--batch needs torch: pip install 'fractal-dsl[train]'") from missing
-    from fractal_dsl.runtime import worst_draw_memory
-
-    with torch.device("meta"):
-        model = compilation.module()()
-    return worst_draw_memory(model, (batch, *inputs[0].sizes))
+    with needing_packages("info --batch"):
+        model = runtime.hollow_model(compilation.module())
+        return runtime.worst_draw_memory(model, (batch, *inputs[0].sizes))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from fractal_dsl.runtime.loading import LoadError, LoadReport, grow, load_weights
     from fractal_dsl.runtime.networks import DropPathNetwork
-    from fractal_dsl.runtime.plans import DrawMemory, kept_bytes, worst_draw_memory
+    from fractal_dsl.runtime.plans import DrawMemory, hollow_model, kept_bytes, worst_draw_memory
     from fractal_dsl.runtime.statistics import recalibrate_batch_norm
     from fractal_dsl.runtime.training import advance_dead, parameter_groups
 
@@ -45,6 +45,7 @@ __all__ = [
     "extract_column",
     "fold_batch_norm",
     "grow",
+    "hollow_model",
     "kept_bytes",
     "load_class",
     "load_module",
@@ -65,7 +66,7 @@ HOLDERS = {
     ),
     "loading": ("LoadError", "LoadReport", "grow", "load_weights"),
     "networks": ("DropPathNetwork",),
-    "plans": ("DrawMemory", "kept_bytes", "worst_draw_memory"),
+    "plans": ("DrawMemory", "hollow_model", "kept_bytes", "worst_draw_memory"),
     "statistics": ("recalibrate_batch_norm",),
     "training": ("advance_dead", "parameter_groups"),
 }  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from fractal_dsl.runtime.networks import (
     twin,
 )
 
-__all__ = ["DrawMemory", "kept_bytes", "worst_draw_memory"]
+__all__ = ["DrawMemory", "hollow_model", "kept_bytes", "worst_draw_memory"]
 
 MIB = 1 << 20
 
@@ -56,9 +57,10 @@ def worst_draw_memory(
 ) -> DrawMemory:
     """Activation memory of a training step, before training: its peak over all draws.
 
-    `model` may draw plans, do without branches by stochastic depth, or neither. Nothing keeps
-    more than when everything lives, so that is the worst draw; the mean is over `draws` of a
-    generator of their own. `input_shape` is a batch's. Counted is what autograd keeps until
+    `model` may draw plans, do without branches by stochastic depth, or neither. No plan keeps
+    more than the full one, so that is the worst draw (where samples do without a branch, a copy
+    of what goes in may outweigh what is saved); the mean is over `draws` of a generator of
+    their own. `input_shape` is a batch's. Counted is what autograd keeps until
     the backward pass (`kept_bytes`), in the types of `model` as it is. It is the peak of
     activations where forward turns into backward. Parameters, their gradients, the optimiser's
     state, the gradients on their way back (at most a few feature maps) and the working space of
@@ -74,10 +76,17 @@ def worst_draw_memory(
     drawn = list(_drawn(model, input_shape[0], draws, seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        mean = fmean(_kept(hollow, plans, input_shape) for plans in drawn)
-    for branch in filter(thins, hollow.modules()):
+        kept = [_kept(hollow, plans, input_shape) for plans in drawn]
+    branches: list[Any] = [one for one in hollow.modules() if thins(one)]
+    for branch in branches:
         branch.rate = 0.0
-    return DrawMemory(_kept(hollow, everything, input_shape), mean, draws)
+    return DrawMemory(max(_kept(hollow, everything, input_shape), *kept), fmean(kept), draws)
+
+
+def hollow_model(kind: Callable[[], nn.Module]) -> nn.Module:
+    """A new model of shapes without values, whatever its size."""
+    with torch.device("meta"):
+        return kind()
 
 
 def _drawn(model: nn.Module, samples: int, draws: int, seed: int) -> Iterator[Plans | None]:
