@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import gallery
 from fractal_dsl.cli import main, status
 from fractal_dsl.driver import compile_source, library
 from fractal_dsl.driver.facts import report_data
@@ -111,7 +112,15 @@ def test_pictures_are_what_the_compiler_draws(name: str, tmp_path: Path) -> None
 
 
 def test_every_picture_is_drawn_anew_by_the_tests() -> None:
-    assert {path.name for path in (ROOT / "docs" / "pictures").iterdir()} == set(PICTURES)
+    drawn = [path for path in (ROOT / "docs" / "pictures").iterdir() if path.is_file()]
+    assert {path.name for path in drawn} == set(PICTURES)
+
+
+def test_the_gallery_is_what_the_compiler_makes_of_the_zoo() -> None:
+    """`python -m benchmarks.gallery` writes it anew."""
+    assert gallery.written() == gallery.pictures()
+    assert (ROOT / "docs" / "gallery.md").read_text("utf-8") == gallery.page()
+    assert (ROOT / "docs" / "generated.md").read_text("utf-8") == gallery.code_page()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
