@@ -66,6 +66,7 @@ class Draft:
     names: list[tuple[str, int]] = field(default_factory=list)
     budget: int = 30
     sequence: bool = False
+    learned: bool = True
 
     def pick(self, *choices: object) -> object:
         return self.draw(st.sampled_from(choices))
@@ -97,6 +98,7 @@ def leaf(draft: Draft, width: int) -> str:
         f"group_norm({groups}, eps = 0.1)",
         "layer_norm(eps = 0.1)",
         f"prelu(channelwise = {draft.pick('true', 'false')})",
+        f"(id * parameter([{width}], init = 1))" if draft.learned else "id",
         "(upsample(2) >> avg_pool(2))",
         f"(upsample((2, 1), mode = {BILINEAR}) >> conv({width}, 3, stride = (2, 1)))",
         f"(conv_transpose2d({width}, 2) >> max_pool(2))",
@@ -124,6 +126,7 @@ def token_layer(draft: Draft, width: int) -> str:
         f"group_norm({groups}, eps = 0.1)",
         f"timing(step = {draft.number(0, 3)})",
         "(transpose >> mix >> transpose)",
+        f"(id + parameter([{draft.pick(1, width)}], init = 1))" if draft.learned else "id",
         "softmax",
         "normalize(eps = 0.1)",
         f"prelu(channelwise = {draft.pick('true', 'false')})",
@@ -244,13 +247,18 @@ def rules(draft: Draft, names: str, width: int) -> None:
 
 @composite
 def fdl_programs(
-    draw: DrawFn, *, sampling: bool | None = None, kinds: tuple[str, ...] = KINDS
+    draw: DrawFn,
+    *,
+    sampling: bool | None = None,
+    kinds: tuple[str, ...] = KINDS,
+    learned: bool = True,
 ) -> str:
     """The text of a whole file: rules, stages, a dense head.
 
     `kinds` are the inputs it may have; of `patches` it is an image, and tokens of it later.
+    With `learned` there may be parameters, which come from no input.
     """
-    draft = Draft(draw)
+    draft = Draft(draw, learned=learned)
     width = int(str(draft.pick(2, 4, 4, 6)))
     kind = str(draft.pick(*kinds))
     stages: list[str] = []

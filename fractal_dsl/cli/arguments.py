@@ -96,6 +96,7 @@ EXAMPLES_OF = {
         "fractalc info fractal4.fdl",
         "fractalc info fractal4.fdl --set C=60",
         "fractalc info fractal4.fdl --column 3 --json",
+        "fractalc info fractal4.fdl --batch 128    memory of the worst draw, before training",
     ),
     "check": ("fractalc check *.fdl", "fractalc check fractal4.fdl --set C=5 --json"),
     "keymap": ("fractalc keymap f.fdl f.fdl --set-small C=3 --set-large C=4",),
@@ -105,6 +106,13 @@ EXAMPLES_OF = {
     ),
     "explain": ("fractalc explain F0202", "fractalc explain        every code"),
     "operators": ("fractalc operators",),
+    "eval": ("fractalc eval runs/digits", "fractalc eval runs/digits --column all --json"),
+    "report": ("fractalc report runs/one runs/other -o figures",),
+    "export": (
+        "fractalc export runs/digits -o digits.safetensors -o digits.onnx",
+        "fractalc export runs/digits -o column2.py --column 2",
+    ),
+    "experiment": ("fractalc experiment table4.toml --epochs 20",),
     "completion": ("fractalc completion bash",),
 }
 
@@ -243,7 +251,15 @@ def add_compile(commands: Commands) -> None:
 def add_info(commands: Commands) -> None:
     parser = add(commands, "info", INFO)
     add_source(parser)
+    about = "what training on N samples at once keeps, at worst and on average (needs torch)"
+    parser.add_argument("--batch", type=samples, metavar="N", help=about)
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def samples(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10**6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of samples from 1 to 1000000")
+    return int(text)
 
 
 def add_check(commands: Commands) -> None:

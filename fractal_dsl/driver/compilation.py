@@ -40,7 +40,7 @@ class Form:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Compilation:
     """A compiled net: its graph, what is known of it, and every form it can be written in.
 
@@ -52,6 +52,10 @@ class Compilation:
     program: Program
     warnings: tuple[Diagnostic, ...] = ()
     imported: tuple[Source, ...] = ()
+
+    def __repr__(self) -> str:
+        ends = f"{self.program.input} -> {self.program.output}"
+        return f"<Compilation {self.name}: {ends}, from {self.spec.name}>"
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fractal_dsl.runtime.networks import drop_path_network, plan_of, thins, traced, twin
 
-__all__ = ["ColumnRow", "ColumnTable", "anytime", "column_table", "extract_column"]
+__all__ = ["ColumnRow", "ColumnTable", "column_table", "extract_column"]
 
 
 def extract_column(model: nn.Module, k: int | None) -> nn.Module:
@@ -43,11 +43,6 @@ def _whole_batches(module: nn.Module) -> None:
         if isinstance(module, plain) and type(module) is not plain:
             module.__class__ = plain
             vars(module).pop("batch", None)
-
-
-def anytime(model: nn.Module, x: Tensor) -> Iterator[tuple[int | None, Tensor]]:
-    """`model.anytime(x)`, for what draws plans: (1, y), (2, y), ... and (None, y) for all."""
-    return drop_path_network(model).anytime(x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from torch import Tensor, fx, nn
 __all__ = [
     "DropPathNetwork",
     "Plan",
+    "Plans",
     "batch_dtype",
+    "draws_plans",
     "drop_path_network",
     "plan_of",
     "thins",

@@ -182,7 +182,9 @@ def fractal_join(
             strands.append(replace(one, branch=branch, rate=kept, span=place, written=written))
         branches += max(flow.branches, 1)
         if len(strands) > MAX_OPERANDS:
-            raise site.builder.world.endless(span, f"a join of more than {MAX_OPERANDS:,} inputs")
+            label = f"a join of more than {MAX_OPERANDS:,} inputs"
+            way_out = "close parts of it with `joined(...)`: a mean of means"
+            raise site.builder.world.endless(span, label, way_out)
     return Flow(tuple(strands), is_open=True, branches=branches, sign=sign)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import assert_never
 
 from fractal_dsl.ir.operators import OPERATORS
@@ -47,22 +48,46 @@ def segments(root: tree.Expression) -> dict[int, str]:
     """Segment of each named part of `root`, by the identity of its expression.
 
     A part is called by its `@name`, else as it is written; equal names of the second kind are
-    numbered `_1`, `_2` in data-flow order, whatever branch of an `if` is taken later.
+    numbered `_1`, `_2` in data-flow order, whatever branch of an `if` is taken later. Parts in
+    the arguments of a call, which are this equation's where they compute a wire, come last.
     """
     parts, tags = _parts(root)
-    count = Counter(name for _, name in parts)
-    taken = {*count, *tags.values()}
     named = dict(tags)
+    _number(parts, named)
+    inner: list[tuple[tree.Expression, str]] = []
+    for expression in _arguments(parts):
+        deeper, tagged = _parts(expression)
+        inner += deeper
+        named |= tagged
+    _number(inner, named)
+    return named
+
+
+def _number(parts: list[tuple[tree.Expression, str]], named: dict[int, str]) -> None:
+    """Give each of `parts` a name that none has: its own, where no other wants it."""
+    count = Counter(name for _, name in parts)
+    used = set(named.values())
+    taken = {*count, *used}
     serial: Counter[str] = Counter()
     for expression, name in parts:
-        if count[name] == 1 and name not in tags.values():
+        if count[name] == 1 and name not in used:
             named[id(expression)] = name
             continue
         serial[name] += 1
         while f"{name}_{serial[name]}" in taken:
             serial[name] += 1
         named[id(expression)] = f"{name}_{serial[name]}"
-    return named
+
+
+def _arguments(parts: list[tuple[tree.Expression, str]]) -> Iterator[tree.Expression]:
+    """The arguments of `parts`, and of the parts in them."""
+    waiting = [expression for expression, _ in reversed(parts)]
+    while waiting:
+        expression = waiting.pop()
+        if isinstance(expression, tree.Call):
+            for argument in expression.arguments:
+                yield argument.value
+                waiting.extend(part for part, _ in _parts(argument.value)[0])
 
 
 def written_name(name: tree.Name | tree.Qualified) -> str:

@@ -38,6 +38,8 @@ MAX_DEPTH = 1_000
 MAX_VARIANTS = 128
 MAX_STRANDS = 100_000
 
+SMALLER = "make every call's arguments smaller, and give a base case"
+
 
 def value_key(value: Value) -> Hashable:
     """A key that tells values apart where Python's `==` does not: 1, 1.0 and true differ."""
@@ -209,7 +211,7 @@ class World:
         if self.strands > MAX_STRANDS:
             raise self.endless(span, f"more than {MAX_STRANDS:,} values so far")
 
-    def endless(self, span: Span | None, label: str) -> DiagnosticError:
+    def endless(self, span: Span | None, label: str, way_out: str = SMALLER) -> DiagnosticError:
         outermost = next((f"`{f.call}`" for f in self._frames if "(" in f.call), "the net")
         return DiagnosticError(
             Diagnostic(
@@ -218,6 +220,6 @@ class World:
                 span,
                 label,
                 notes=(f"the limits are {MAX_CALLS:,} distinct calls, {MAX_DEPTH:,} nested",),
-                helps=(Help("make every call's arguments smaller, and give a base case"),),
+                helps=(Help(way_out),),
             )
         )

@@ -151,6 +151,38 @@ def test_a_link_put_in_place_after_the_look_is_not_followed(
     assert said(nets, "beside.fdl") == ["F0801"]
 
 
+def test_nor_one_put_in_place_between_look_and_opening(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets = project / "nets"
+
+    def is_regular(mode: int) -> bool:
+        (nets / "beside.fdl").unlink()
+        (nets / "beside.fdl").symlink_to(project.parent / "outside.fdl")
+        return True
+
+    monkeypatch.setattr("fractal_dsl.driver.imports.stat.S_ISREG", is_regular)
+    assert said(nets, "beside.fdl") == ["F0801"]
+
+
+def test_nor_a_link_in_the_place_of_a_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets = project / "nets"
+    (project.parent / "below.fdl").write_text(UNIT)
+
+    def exchanged(path: str | Path, *, strict: bool = False) -> str:
+        place = os.path.realpath(path, strict=strict)
+        if place.endswith("below.fdl"):
+            (nets / "deep" / "below.fdl").unlink()
+            (nets / "deep").rmdir()
+            (nets / "deep").symlink_to(project.parent)
+        return place
+
+    monkeypatch.setattr("fractal_dsl.driver.imports.realpath", exchanged)
+    assert said(nets, "deep/below.fdl") == ["F0801"]
+
+
 def test_the_root_is_the_nearest_marked_folder(project: Path, tmp_path: Path) -> None:
     nets = project / "nets"
     assert project_root(nets / "deep") == project

@@ -16,6 +16,7 @@ from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.compilation import Style
 from fractal_dsl.emit.torch.check import check_code
 from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.ir.text import print_program
 from fractal_dsl.passes.recompute import recomputed
 from fractal_dsl.reference.check import check
 from fractal_dsl.source import Source
@@ -166,6 +167,16 @@ def test_reports_say_what_they_do_not_know(
     compiled = fractal_dsl.compile(str(spec))
     assert compiled.report.externs["torch.nn.modules.activation.PReLU"] == 7 + 3
     assert compiled.report.receptive_field is None
+
+
+def test_pictures_and_dumps_show_the_call() -> None:
+    compiled = compile_source(
+        Source("net.fdl", 'net Net = conv >> extern "torch.nn.GELU"(approximate = "tanh")\n')
+    )
+    assert "extern torch.nn.GELU(approximate='tanh') (%1) as gelu" in print_program(
+        compiled.program
+    )
+    assert "GELU(approximate=" in compiled.draw("svg").data.decode()
 
 
 def test_a_part_with_modules_of_others_is_not_computed_twice() -> None:

@@ -216,7 +216,7 @@ def calls(module: nn.Module) -> Iterator[Counter[str]]:
 def layers(flat: FlatProgram, module: nn.Module, live: frozenset[int]) -> Counter[str]:
     """Each live layer once, by the flat graph, which the generated code never saw."""
     known = {name.rpartition(".")[0] for name, _ in module.named_parameters()}
-    keys = {flat.nodes[at].key for at in live}
+    keys = {flat.nodes[at].key for at in live} - {""}
     return Counter(one for one in known if {one, one.rpartition(".")[0]} & keys)
 
 

@@ -97,6 +97,20 @@ def test_the_worst_draw_is_the_full_plan() -> None:
     assert str(found).startswith("kept for the backward pass: 0.1 MiB at worst")
 
 
+def test_without_plans_and_with_stochastic_depth() -> None:
+    """Nothing drawn: one number. Branches left out: the more, the less is kept."""
+    text = "net on image[2, 6, 6] = conv(4) >> (id + {}) >> conv(3)\n"
+    plain = worst_draw_memory(made(text.format("conv(4)")), (8, 2, 6, 6))
+    assert (plain.draws, plain.mean) == (0, plain.full)
+    assert str(plain).count("MiB") == 1
+    few, many = (
+        worst_draw_memory(made(text.format(f"stochastic_depth(conv(4), {p})")), (8, 2, 6, 6))
+        for p in (0.25, 0.75)
+    )
+    assert min(few.full, many.full) >= plain.full
+    assert few.full > few.mean > 1.1 * many.mean
+
+
 def test_what_draws_no_plans_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Linear draws no plans.*drop_path"):
         kept_bytes(nn.Linear(2, 2), (), (2, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, settings
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.ir.flat import FlatProgram
@@ -15,7 +16,8 @@ from fractal_dsl.ir.verify import verify
 from fractal_dsl.semantics import elaborate, resolve
 from fractal_dsl.semantics.values import Value
 from fractal_dsl.source import Source, Span
-from fractal_dsl.syntax import parse
+from fractal_dsl.syntax import parse, tree
+from tests.programs import fdl_programs
 from tests.semantics.support import keys
 
 
@@ -79,6 +81,21 @@ def test_importing_is_as_if_the_rules_stood_in_the_file() -> None:
     )
     texts = [print_program(one).replace("b::", "") for one in (alone, apart, qualified)]
     assert texts[0] == texts[1] == texts[2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(fdl_programs())
+def test_random_programs_are_the_same_with_their_rules_in_another_file(text: str) -> None:
+    statements = parse(Source("alone", text)).statements
+    rules = [one for one in statements if isinstance(one, tree.Equation)]
+    rest = "\n".join(one.span.text for one in statements if one not in rules)
+    names = ", ".join(dict.fromkeys(one.name for one in rules))
+    files = {
+        "main": f'from "b" import {names}\n{rest}' if names else rest,
+        "b": "\n".join(one.span.text for one in rules),
+    }
+    apart = print_program(compiled(files)).replace("b::", "")
+    assert apart == print_program(compiled({"main": text}))
 
 
 def test_names_of_an_imported_file_mean_what_they_mean_there() -> None:

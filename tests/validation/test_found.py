@@ -50,6 +50,14 @@ c(n+1) = c(n) (+) conv ** (n + 1)
 implicit channels = 4
 net on image[2, 6, 6] = c(5) >> global_avg_pool >> linear(3)
 """,
+    "wires computed in the arguments of a rule, in a family and outside it": """
+f(xs) = sum(xs)
+net on image[4, 6, 6] = wiring(x) {
+    y[i] = f([x, x >> conv(4)]) for i in 1..2
+    z = f([y[1], x >> conv(4) >> conv(4)])
+    return sum(y[1], y[2], z) >> global_avg_pool >> linear(3)
+}
+""",
 }
 
 

@@ -1,10 +1,10 @@
 """A network as the graph of what holds weights: names, styles and spellings left out.
 
-Vertices are the inputs, the outputs, the layers (convolution, normalisation, dense, embedding)
-and free parameters. Everything else is a way between them: sums, means, activations, views,
-dropout. A way tells which pools it went through, at which place of a concatenation it stands, and
-which part of a split it took, and no more, so it does not matter how a sum or a mean is written.
-A part of a concatenation that was concatenated as such is that part.
+Vertices are the inputs, the outputs, the layers (convolution, normalisation, dense, embedding),
+free parameters and what they scale or move. Everything else is a way between them: sums, means,
+activations, views, dropout. A way tells which pools it went through, at which place of a
+concatenation it stands, and which part of a split it took, and no more, so it does not matter how
+a sum or a mean is written. A part of a concatenation that was concatenated as such is that part.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ LAYERS = {
 # A convolution of 1x1 and a dense layer are the same thing in two shapes.
 SAME = {"conv2d": "affine", "linear": "affine"}
 POOLS = ("max_pool2d", "avg_pool2d")
+SIGNS = ("add", "sub", "mul", "div")
 SPLITS = ("split", "chunk", "split_with_sizes")
 
 
@@ -104,7 +105,8 @@ class _Walk:
         return Net(tuple(self.vertices))
 
     def placeholder(self, node: Node, spec: Any) -> None:
-        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
+        constant = spec.kind is InputKind.BUFFER and not spec.persistent
+        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) and not constant:
             self.held[node] = spec.target
         elif spec.kind is InputKind.USER_INPUT:
             self.reach[node] = self.add(f"input {len(self.reach)}", frozenset())
@@ -169,10 +171,18 @@ class _Walk:
             self.reach[node] = _labelled(self.seen([part.whole]), where)
 
     def way(self, node: Node, name: str) -> Reach:
-        """Through something that holds nothing."""
-        seen = self.seen(_nodes((node.args, node.kwargs)))
+        """Through something that holds nothing; where a parameter meets a value, a vertex."""
+        operands = _nodes((node.args, node.kwargs))
+        seen = self.seen(operands)
         name = name.removesuffix("_")
+        if name in SIGNS and len({self.is_parameter([operand]) for operand in operands}) == 2:
+            return self.add("meeting", seen)
         return _labelled(seen, name) if name in POOLS else seen
+
+    def is_parameter(self, nodes: Iterable[Node]) -> bool:
+        """Whether these values are made of parameters alone."""
+        seen = self.seen(nodes)
+        return bool(seen) and all(self.vertices[at].kind == "parameter" for _, at in seen)
 
     def seen(self, nodes: Iterable[Node]) -> Reach:
         """What the values are made of; a parameter met here is a vertex of its own."""

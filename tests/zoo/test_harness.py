@@ -79,7 +79,7 @@ def test_an_edge_rewired_is_no_match(written: str, instead: str, message: str) -
 def test_two_layers_swapped_are_seen() -> None:
     """Any two tensors of one shape, each pair in turn."""
     ours, theirs, x = made(NET), made(NET), images(2, 8, 8)
-    names = tensor_names(ours.to("meta"), theirs.to("meta"), [x])
+    names = tensor_names(ours, theirs, [x])
     tensors = random_tensors(theirs, torch.Generator().manual_seed(2))
     load(ours, theirs, names, tensors)
     assert differences(ours.eval(), theirs.eval(), [x])[0] <= 1e-6

@@ -6,13 +6,15 @@ import ast
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.compilation import Style
+from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.source import Source
 from tests.validation.test_columns import difference
-from tests.validation.translation import REDRAWS, validate
+from tests.validation.translation import compared as agreement
 from tests.zoo.entries import SPECS, ZOO, compiled
 from tests.zoo.thin import thinned
 
@@ -20,14 +22,24 @@ STYLES: tuple[Style, ...] = ("modules", "flat")
 LINES = 60  # of a page
 OURS = ("alternating_fractals", "fractal_of_fractals")  # of no paper
 # Size of the twin's image, where 32 is too small, and what its widths are divided by.
-SIZES = {"fractalnet34": 64, "inception_resnet_v2": 75}
-SHARES = {"efficientnet_b0": 4, "ror": 1}
-SHALLOW = {
-    "densenet_cifar": ("layers = 100", "layers = 22"),
-    "resnet_cifar": ("layers = 110", "layers = 20"),
+SIZES = {
+    "fractalnet34": 64,
+    "highway": 28,
+    "hourglass": 64,
+    "inception_resnet_v2": 75,
+    "mlp_mixer": 224,
+    "msdnet": 256,
+    "vit_s16": 224,
 }
-# In eval mode their gates saturate: so small a value is within rounding of a ReLU's corner.
-SATURATED = ("seresnet50",)
+SHARES = {"bifpn": 1, "efficientnet_b0": 4, "mlp_mixer": 1, "ror": 1, "vit_s16": 1}
+# What is replaced in them, to be smaller still.
+EDITS = {
+    "densenet_cifar": ("layers = 100", "layers = 22"),
+    "gpt2": ("50257", "57"),
+    "mlp_mixer": ("d = 512", "d = 16"),
+    "resnet_cifar": ("layers = 110", "layers = 20"),
+    "vit_s16": ("d = 384", "d = 48"),
+}
 # Families of one file: the values of `layers`.
 FAMILIES = {
     "resnet": (18, 34, 50, 101, 152),
@@ -43,7 +55,8 @@ each_spec = pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 
 
 def twin(path: Path) -> str:
-    text, name = path.read_text("utf-8").replace(*SHALLOW.get(path.stem, ("", ""))), path.stem
+    name, text = path.stem, path.read_text("utf-8")
+    text = text.replace(*EDITS.get(name, ("", "")))
     return thinned(text, SIZES.get(name, 32), SHARES.get(name, 8))
 
 
@@ -54,7 +67,7 @@ def test_is_a_page_that_names_its_paper(path: Path) -> None:
     assert head.startswith("## ")
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= 100
-    assert ("arXiv" in head) != (path.stem in OURS)
+    assert ("arXiv" in head or "OpenAI" in head) != (path.stem in OURS)
     assert not any("extern" in line for line in lines)
     assert any(line.startswith("assert ") for line in lines)
 
@@ -72,11 +85,20 @@ def test_every_output(path: Path) -> None:
 
 @each_spec
 def test_generated_code_is_the_graph(path: Path) -> None:
-    """Both styles against the interpreter, in eval and training, with drop-path where there is."""
-    outcome = validate(twin(path), 0)
-    assert not outcome.faults, outcome.faults[0]
-    if path.stem not in SATURATED:
-        assert outcome.redrawn < REDRAWS - 1, "inputs that fall on corners, all of them"
+    """Both styles against the interpreter, in eval and training, with drop-path where there is.
+
+    Weights are drawn anew where the two differ and a value stands within rounding of a corner.
+    """
+    made = compile_source(Source(path.name, twin(path)))
+    flat = flatten(made.program)
+    modules: dict[str, nn.Module] = {style: made.module(style)() for style in STYLES}
+    for seed in range(3):
+        reports = agreement(modules, flat, made.program.sampling is not None, seed)
+        wrong = {case: report for case, report in reports.items() if not report.agrees}
+        assert all(report.ties for report in wrong.values()), wrong
+        if not wrong:
+            return
+    pytest.fail("three times on a corner")
 
 
 @pytest.mark.parametrize(

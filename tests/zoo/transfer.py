@@ -66,8 +66,7 @@ def parameters(module: nn.Module) -> int:
 
 def tensor_names(ours: nn.Module, theirs: nn.Module, inputs: Sequence[Tensor]) -> dict[str, str]:
     """For each tensor of ours, the name of theirs that stands in its place."""
-    meta = [tensor.to("meta") for tensor in inputs]
-    nets = (traced(module.to("meta"), meta) for module in (ours, theirs))
+    nets = (traced(module, _beside(module, inputs)) for module in (ours, theirs))
     names: dict[str, str] = {}
     for mine, other in matched(*nets):
         for key, name in zip(mine.tensors, other.tensors, strict=True):
@@ -78,6 +77,12 @@ def tensor_names(ours: nn.Module, theirs: nn.Module, inputs: Sequence[Tensor]) -
         if missing:
             raise NoMatch(f"no layer of the graph holds {', '.join(sorted(missing))}")
     return names
+
+
+def _beside(module: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The inputs on the device where the module stands."""
+    device = next(iter(module.state_dict().values())).device
+    return [tensor.to(device) for tensor in inputs]
 
 
 def random_tensors(module: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:

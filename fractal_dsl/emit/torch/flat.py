@@ -127,14 +127,13 @@ class _FlatWriter:
         for at, node in enumerate(self.nodes):
             if not self.is_module(node) or node.key in made:
                 continue
-            made.add(node.key)
             for key in prefixes(node.key)[:-1]:
                 if key not in made:
                     made.add(key)
                     kind = fill("nn.ModuleList()" if key in lists else "nn.Module()")
                     yield from put(key, depths.get(key, kind), lengths)
-            if node.key not in made:
-                yield from put(node.key, self.made(at, node), lengths)
+            made.add(node.key)
+            yield from put(node.key, self.made(at, node), lengths)
         if self.columns is not None:
             for number, picks in enumerate(self.join_picks()):
                 yield Line(self.join(number, picks))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from fractal_dsl.emit.torch.check import check_code
 from fractal_dsl.emit.torch.classes import Classes
@@ -66,8 +67,10 @@ def emit_module(
         views = class_views(Classes(Tapes(program, table_), picks), recomputed)
     thins = leaves_out(program)
     norms = partial_norms(views)
-    told = [*norms, fill("StochasticDepth")] if thins else norms
+    told = joined(" | ", norms)
     plan = plan_view(program, table_, picks, views, told) if table_ else None
+    if plan is None or not plan.per_sample:
+        views = [*views[:-1], replace(views[-1], told=told)]
     view = {
         "header": header(spec_name, spec_sha256, imported, version, externs),
         "doc": module_doc(program),
@@ -78,7 +81,6 @@ def emit_module(
         "norms": norms,
         "thins": thins,
         "style": style,
-        "told": joined(" | ", told),
         "parts": parts(views),
         "classes": views,
         **imports(views, plan, has_joins, bool(recomputed), thins, externs),
@@ -125,7 +127,7 @@ def plan_view(
     columns: ColumnTable,
     picks: Picks,
     views: Sequence[ClassView],
-    told: Sequence[Safe],
+    told: Safe,
 ) -> PlanView:
     sampling = program.sampling
     assert sampling is not None
@@ -145,7 +147,7 @@ def plan_view(
         shape=commas(map(literal, program.input.sizes)),
         some_columns=None if sampling.columns is None else literal(sampling.columns),
         per_sample=sampling.per_sample,
-        told=joined(" | ", told),
+        told=told,
         simultaneous=sampling.simultaneous,
         advance=sampling.dead == "advance",
     )

@@ -198,9 +198,9 @@ class _ClassWriter:
 
 def is_chain(body: Body) -> bool:
     """Whether `forward` would call every module once, in order, on what the last one gave."""
-    value, names = body.inputs[0], set[str]()
-    if body.end is not None:
+    if body.end is not None or len(body.inputs) != 1:
         return False
+    value, names = body.inputs[0], set[str]()
     for part in body.operations:
         if not isinstance(part, Layer | Invoke) or inputs_of(part) != (value,):
             return False
@@ -210,7 +210,7 @@ def is_chain(body: Body) -> bool:
             return False
         names.add(part.path.name)
         value = part.result
-    return len(body.inputs) == 1 and body.outputs == (Item(value),)
+    return body.outputs == (Item(value),)
 
 
 def is_direct(part: Layer) -> bool:

@@ -14,7 +14,8 @@ class ClassView:
     """One generated class. `methods` is False where all of them are inherited.
 
     `signature` and `head` are the first lines of `__init__` and `forward`; `given` is what the
-    constructor of the base class takes; `is_net` marks
+    constructor of the base class takes; `told` are the kinds of modules that the network tells
+    how large the mini-batch is; `is_net` marks
     the network itself where it draws plans. `recompute` are the last lines of `__init__`.
     """
 
@@ -27,6 +28,7 @@ class ClassView:
     per_sample: bool = False
     signature: list[Safe]
     given: Safe = field(default_factory=Safe)
+    told: Safe = field(default_factory=Safe)
     modules: list[Safe]
     reach: list[Safe]
     head: list[Safe]
@@ -42,9 +44,8 @@ class PlanView:
     joins have others than most. `has_groups`: some joins keep several inputs in a column.
     `local`, `mixture`, `columns` and `shape` are what the network begins with.
     `some_columns` are those that global sampling may draw, None for all. `per_sample`: each
-    sample has a plan of its own; `told` are the kinds of modules that are told how large the
-    mini-batch is. `simultaneous`: a step trains a local sample and all columns;
-    `advance`: what a plan left out gets gradients of zero.
+    sample has a plan of its own; `told` as of a class. `simultaneous`: a step trains a local
+    sample and all columns; `advance`: what a plan left out gets gradients of zero.
     """
 
     picks: list[Safe]

@@ -24,6 +24,12 @@ class Extern(Attributes):
     kind: str
     sizes: tuple[int, ...]
 
+    @property
+    def written(self) -> str:
+        """`torch.nn.GELU(approximate='tanh')`"""
+        given = ", ".join(f"{name}={text}" if name else text for name, text in self.arguments)
+        return f"{self.path}({given})"
+
 
 def extern_shape(attributes: Extern, inputs: Sequence[Shape]) -> Shape:
     return Shape(attributes.kind, attributes.sizes)

@@ -1,4 +1,4 @@
-"""Networks that pytorchcv lacks, written small from their papers; no code of ours is in them."""
+"""FractalNets and their kin, written small from the papers; no code of ours is in them."""
 
 from __future__ import annotations
 
