@@ -143,6 +143,7 @@ ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences; tests/emit_torch/
     Extern,
     Attention, Image, Take, Timing, Tokens, Transpose,
     ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu, Parameter,
+    e.StochasticDepth,  # tests/emit_torch/test_depths
 )  # fmt: skip
 
 

@@ -438,9 +438,13 @@ def registered(keys: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
 
 def put(key: str, value: Safe, lengths: Counter[str]) -> Iterator[Line]:
-    """Statements that put a module in its place; what a column leaves out of a list is a gap."""
+    """Statements that put a module in its place.
+
+    What a column leaves out of a list is a gap; one that is computed later, as families of
+    wires may be, fills its gap then.
+    """
     around, _, part = key.rpartition(".")
-    if not part.isdigit():
+    if not part.isdigit() or int(part) < lengths[around]:
         yield Line(fill("{} = {}", placed_at(key), value))
         return
     gaps = int(part) - lengths[around]
