@@ -11,9 +11,18 @@ from fractal_dsl.emit.torch.flat import flat_view
 from fractal_dsl.emit.torch.instances import Tapes
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules import class_views
+from fractal_dsl.emit.torch.nets import net_view
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.templates import render
-from fractal_dsl.emit.torch.text import Code, Safe, comment, docstring, fill, joined, literal
+from fractal_dsl.emit.torch.text import (
+    Code,
+    Safe,
+    comment,
+    docstring,
+    fill,
+    joined,
+    literal,
+)
 from fractal_dsl.emit.torch.views import ClassView, PlanView
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Join, Program, Sampling
@@ -103,7 +112,8 @@ def plan_view(program: Program, picks: Picks, views: Sequence[ClassView]) -> Pla
         norm_types=joined(" | ", norms),
         simultaneous=program.sampling.simultaneous,
         advance=program.sampling.dead == "advance",
-        asks=any(view.answers for view in views),
+        asks=any(view.answers or view.is_told for view in views),
+        net=net_view(program),
     )
 
 
@@ -131,7 +141,7 @@ def imports(
     if per_sample:
         standard.append(fill("from operator import or_"))
     typed = [word for word in ("Any", "cast") if re.search(rf"\b{word}\b", text)]
-    answers = any(view.answers for view in views)
+    answers = any(view.answers or view.is_told for view in views)
     typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * (again or answers))})
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))

@@ -125,6 +125,7 @@ class _ClassWriter:
             head=laid_out([Line(self.head())], 1),
             forward=laid_out(self.forward(), 2),
             answers=self.context.first.graph in self.classes.tapes.asked,
+            is_told=self.classes.tapes.told[self.context.first.graph],
         )
 
     def forward(self) -> list[Line]:

@@ -8,7 +8,7 @@ from fractal_dsl.emit.torch.text import Code, Safe, fill, literal
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Program
 
-__all__ = ["ClassView", "PlanView", "net_attributes"]
+__all__ = ["ClassView", "NetView", "PlanView", "net_attributes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class ClassView:
 
     `signature` and `head` are the first lines of `__init__` and `forward`; `is_net` marks
     the network itself where it draws plans. `recompute` are the last lines of `__init__`.
-    `answers`: `reach` says which inputs are needed.
+    `answers`: `reach` says which inputs are needed; `is_told`: it gives several values.
     """
 
     name: Safe
@@ -34,6 +34,23 @@ class ClassView:
     forward: list[Safe]
     recompute: list[Safe] = field(default_factory=list)
     answers: bool = False
+    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetView:
+    """What takes the network's inputs and gives its outputs, in the drop-path section.
+
+    `first` is its first input; `several`: it has several outputs. The rest are lines.
+    """
+
+    first: Safe
+    several: bool
+    sampled_head: list[Safe]
+    computed: list[Safe]
+    compute_head: list[Safe]
+    backward_head: list[Safe]
+    passed: list[Safe]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +61,7 @@ class PlanView:
     global sampling may draw, None for all. `per_sample`: each sample has a plan of its own;
     `norms` are the kinds of batch norm that are told how many samples they see.
     `simultaneous`: a step trains a local sample and all columns; `advance`: what a plan left
-    out gets gradients of zero. `asks`: some parts say which of their inputs a plan needs.
+    out gets gradients of zero. `asks`: some parts take or give several values, not all of them in every plan.
     """
 
     picks: list[Safe]
@@ -57,6 +74,7 @@ class PlanView:
     simultaneous: bool
     advance: bool
     asks: bool
+    net: NetView
 
 
 def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:
