@@ -61,10 +61,16 @@ class Expressions(Protocol):
 
 
 def forward_lines(
-    calls: Expressions, body: Body, names: Registers, is_told: bool = False
+    calls: Expressions,
+    body: Body,
+    names: Registers,
+    is_told: bool = False,
+    is_entry: bool = False,
 ) -> list[Line]:
     """Statements of `forward`, from its arguments to what is returned."""
     writer = _Writer(calls, body, names, is_told)
+    if is_entry:
+        writer.conditions.have_inputs()
     return [*writer.lines(), *writer.returned()]
 
 

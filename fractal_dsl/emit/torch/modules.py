@@ -131,7 +131,11 @@ class _ClassWriter:
     def forward(self) -> list[Line]:
         body = self.context.body
         return forward_lines(
-            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.is_told
+            self.calls,
+            body,
+            Registers(body, input_names(self.graph.inputs)),
+            self.is_told,
+            self.is_entry,
         )
 
     def attributes(self) -> list[Line]:

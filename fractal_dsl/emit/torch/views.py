@@ -61,7 +61,8 @@ class PlanView:
     global sampling may draw, None for all. `per_sample`: each sample has a plan of its own;
     `norms` are the kinds of batch norm that are told how many samples they see.
     `simultaneous`: a step trains a local sample and all columns; `advance`: what a plan left
-    out gets gradients of zero. `asks`: some parts take or give several values, not all of them in every plan.
+    out gets gradients of zero. `asks`: some parts take or give several values, not all of them
+    in every plan.
     """
 
     picks: list[Safe]
