@@ -68,6 +68,7 @@ class Draft:
     names: list[tuple[str, int]] = field(default_factory=list)
     budget: int = 30
     sequence: bool = False
+    learned: bool = True
     wires: bool = False
     sampled: bool = False
     count: int = 0
@@ -102,6 +103,7 @@ def leaf(draft: Draft, width: int) -> str:
         f"group_norm({groups}, eps = 0.1)",
         "layer_norm(eps = 0.1)",
         f"prelu(channelwise = {draft.pick('true', 'false')})",
+        f"(id * parameter([{width}], init = 1))" if draft.learned else "id",
         "(upsample(2) >> avg_pool(2))",
         f"(upsample((2, 1), mode = {BILINEAR}) >> conv({width}, 3, stride = (2, 1)))",
         f"(conv_transpose2d({width}, 2) >> max_pool(2))",
@@ -129,6 +131,7 @@ def token_layer(draft: Draft, width: int) -> str:
         f"group_norm({groups}, eps = 0.1)",
         f"timing(step = {draft.number(0, 3)})",
         "(transpose >> mix >> transpose)",
+        f"(id + parameter([{draft.pick(1, width)}], init = 1))" if draft.learned else "id",
         "softmax",
         "normalize(eps = 0.1)",
         f"prelu(channelwise = {draft.pick('true', 'false')})",
@@ -178,6 +181,8 @@ def same(draft: Draft, width: int, depth: int) -> str:
         lambda: f"(if in_channels == {width} then {one()} else id)",
         lambda: f"({one()} @part{draft.number(0, 99)}_{draft.budget + 40})",
         lambda: f"concat({one()}, id) >> {back}",
+        lambda: f"(id + stochastic_depth({one()}, {draft.pick(0.2, 0.5, 0.8)}))",
+        lambda: f'({one()} + stochastic_depth({one()}, rate = 0.5, per = "batch"))',
     ]
     if not draft.sequence:
         shapes += [
@@ -253,16 +258,18 @@ def fdl_programs(
     *,
     sampling: bool | None = None,
     kinds: tuple[str, ...] = KINDS,
+    learned: bool = True,
     wires: bool | None = None,
     several: bool = True,
 ) -> str:
     """The text of a whole file: rules, stages, a dense head.
 
     `kinds` are the inputs it may have; of `patches` it is an image, and tokens of it later.
-    `wires`: whether it has blocks, lists, rules on wires, shared and learned parts;
-    `several`: whether such a net may have several inputs and outputs.
+    With `learned` there may be parameters, which come from no input. `wires`: whether it has
+    blocks, lists, rules on wires, shared and learned parts; `several`: whether such a net may
+    have several inputs and outputs.
     """
-    draft = Draft(draw)
+    draft = Draft(draw, learned=learned)
     draft.sampled = draft.number(0, 1) == 1 if sampling is None else sampling
     draft.wires = draft.number(0, 2) > 0 if wires is None else wires
     width = int(str(draft.pick(2, 4, 4, 6)))

@@ -31,6 +31,7 @@ def report_data(compilation: Compilation) -> dict[str, Any]:
         "buffers": report.buffers,
         "macs": report.macs,
         "operators": dict(report.operators),
+        "externs": dict(report.externs),
         "paths": str(report.paths),
         "paths_exact": report.paths.exact is not None,
         "path_lengths": lengths(report.path_lengths),

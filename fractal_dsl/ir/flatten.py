@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from fractal_dsl.ir.flat import Choice, FlatCall, FlatNode, FlatOperand, FlatProgram
@@ -20,6 +20,7 @@ from fractal_dsl.ir.graph import (
     Share,
 )
 from fractal_dsl.ir.names import attribute_name
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -97,6 +98,7 @@ class _Frame:
     labels: tuple[str, ...] = ()
     copy: int = 0
     opened: int | None = None
+    start: int = 0
     values: list[tuple[int, ...]] = field(default_factory=list)
     operands: dict[int, tuple[FlatOperand, ...]] = field(default_factory=dict)
 
@@ -154,12 +156,13 @@ class _Flattener:
         inputs = tuple(frame.value(ref) for ref in node.inputs)
         key = frame.prefix + str(segment_of(node, frame.turns))
         tied = "" if node.weight is None else self.nodes[frame.values[node.weight][0]].key
-        return self.add(
-            FlatNode(
-                node.attributes, inputs, node.shape, key, frame.labels, node.tag,
-                weight=tied, span=node.span,
-            )
+        made = FlatNode(
+            node.attributes, inputs, node.shape, key, frame.labels, node.tag,
+            weight=tied, span=node.span,
         )  # fmt: skip
+        if isinstance(node.attributes, StochasticDepth):
+            made = replace(made, key=frame.prefix.removesuffix("."), start=frame.start)
+        return self.add(made)
 
     def join(self, node: Join, frame: _Frame) -> int:
         operands = self.resolved(node.operands, node.branches, frame, sampled=node.sampled)
@@ -217,6 +220,7 @@ class _Flattener:
             segment = Segment(segment.name, (*segment.indices, node.first + copy))
         labels = (*frame.labels, callee.label)
         made = _Frame(callee, inputs, scope, labels=labels, copy=copy, opened=opened)
+        made.start = len(self.nodes)
         if node.inline:
             made.prefix, made.turns = frame.prefix, segment.indices
         else:

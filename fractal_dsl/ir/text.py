@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref, Share
 from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["print_attributes", "print_program"]
@@ -27,6 +28,8 @@ def print_program(program: Program) -> str:
 
 def print_attributes(attributes: Attributes) -> str:
     """An operator with what differs from its defaults: `conv2d(channels=64, stride=2)`."""
+    if isinstance(attributes, Extern):
+        return f"extern {attributes.written}"
     settings = _settings(attributes)
     return f"{attributes.operator}({settings})" if settings else attributes.operator
 

@@ -24,6 +24,7 @@ from fractal_dsl.ir.graph import (
     Share,
 )
 from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 from fractal_dsl.ir.shapes import KINDS, NETWORK, Shape
 
 __all__ = ["verify"]
@@ -45,7 +46,7 @@ def verify(program: Program) -> None:
 
 
 def _problems(program: Program) -> Problems:
-    for check in (_order, _shapes, _joins, _rates, _unused):
+    for check in (_order, _shapes, _joins, _rates, _branches, _unused):
         for at, graph in enumerate(program.graphs):
             for problem in check(program, at, graph):
                 yield f"graph {at} `{graph.label}`, {problem}"
@@ -238,6 +239,17 @@ def _rates(program: Program, at: int, graph: Graph) -> Problems:
         for operand in operands:
             if operand.rate is not None and not 0 <= operand.rate < 1:
                 yield f"{where}: a drop rate of {operand.rate}"
+
+
+def _branches(program: Program, at: int, graph: Graph) -> Problems:
+    """Stochastic depth ends a graph of its own, which is the branch."""
+    for position, node in enumerate(graph.nodes):
+        if not isinstance(node, Apply) or not isinstance(node.attributes, StochasticDepth):
+            continue
+        ends = tuple(operand.source for operand in graph.outputs) == (Ref(position),)
+        came = [shape for shape in graph.inputs if shape != NETWORK]
+        if not ends or graph.is_open or len(came) != 1 or at == program.entry:
+            yield f"node {position}: stochastic depth that does not end a graph of one input"
 
 
 def _unused(program: Program, at: int, graph: Graph) -> Problems:

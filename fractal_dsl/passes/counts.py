@@ -21,6 +21,7 @@ from fractal_dsl.ir.operators.elementwise import (
     Sigmoid,
     Tanh,
 )
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.layers import BatchNorm
 from fractal_dsl.passes.fold import holders, instances
 
@@ -69,6 +70,16 @@ def operators(program: Program) -> Counter[str]:
     for graph, number in _used(program):
         for node in _applied(graph):
             found[node.attributes.operator] += number
+    return found
+
+
+def externs(program: Program) -> Counter[str]:
+    """How many modules of others the flat program holds, by their dotted names."""
+    found: Counter[str] = Counter()
+    for graph, number in _used(program):
+        for node in _applied(graph):
+            if isinstance(node.attributes, Extern):
+                found[node.attributes.path] += number
     return found
 
 

@@ -18,10 +18,21 @@ from fractal_dsl.ir.operators import (
     resampling,
     values,
 )
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.reference import sequences
+from fractal_dsl.reference.externs import run_extern
 from fractal_dsl.reference.instance import Instance
 
 __all__ = ["OPERATIONS"]
+
+
+def _extern(a: Extern, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    begin = f"{here.key}."
+    own = {n.removeprefix(begin): t for n, t in here.tensors.items() if n.startswith(begin)}
+    output, buffers = run_extern(a, x[0], own, training=here.training)
+    if here.training:
+        here.buffers.update({begin + name: tensor for name, tensor in buffers.items()})
+    return output
 
 
 def _conv2d(a: layers.Conv2d, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -194,14 +205,17 @@ def _fold(function: Callable[[Tensor, Tensor], Tensor]) -> Operation:
 
 
 def _beside(x: tuple[Tensor, ...], here: Instance) -> list[Tensor]:
-    """Vectors beside images or sequences as one value for each channel of them."""
-    whole = max((shape for shape in here.shapes), key=lambda shape: len(shape.sizes))
-    sizes = [1] * len(whole.sizes)
-    sizes[whole.channel_axis] = whole.channels
-    return [one.view(-1, *sizes) if one.dim() == 2 else one for one in x]
+    """Vectors beside images or sequences as one value for each channel of them, or for all."""
+    whole = max(here.shapes, key=lambda shape: len(shape.sizes))
+    before, behind = whole.channel_axis, len(whole.sizes) - whole.channel_axis - 1
+    return [
+        one.view(-1, *[1] * before, one.shape[1], *[1] * behind) if one.dim() == 2 else one
+        for one in x
+    ]
 
 
 OPERATIONS: dict[str, Operation] = {
+    "extern": _extern,
     "conv2d": _conv2d,
     "conv_transpose2d": _conv_transpose2d,
     "batch_norm": _batch_norm,
@@ -241,6 +255,7 @@ OPERATIONS: dict[str, Operation] = {
     "softplus": _plain(F.softplus),
     "dropout": lambda a, x, here: F.dropout(x[0], a.rate, here.training),
     "dropout2d": lambda a, x, here: F.dropout2d(x[0], a.rate, here.training),
+    "stochastic_depth": _plain(lambda x: x),  # in eval; `per_sample` knows what training does
     "sum": _fold(torch.add),
     "difference": _fold(torch.sub),
     "product": _fold(torch.mul),

@@ -25,11 +25,13 @@ from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, binary, join
+from fractal_dsl.semantics.depths import stochastic_depth
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
+from fractal_dsl.semantics.externs import extern_attributes, extern_of
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
-from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name, called_part
 from fractal_dsl.semantics.pieces import parameter
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands, alone, entry_key, leaves
@@ -73,7 +75,7 @@ def apply(site: Site, expression: tree.Expression, arrival: Arrival | None) -> S
 
 def not_a_network(site: Site, value: Value, span: Span) -> Exception:
     if isinstance(value, RuleValue):
-        return needs_arguments(site.builder.world.resolved.names[value.name], span)
+        return needs_arguments(value.definition, span)
     if holds_wires(value):
         return fail(
             "F0411", "a wire stands where a network is needed", span,
@@ -161,6 +163,13 @@ def named_as(
     site: Site, expression: tree.Expression, arrival: Arrival | None, tag: str | None
 ) -> Steps[Flow]:
     word = called_name(expression)
+    foreign = extern_of(site.scope, expression)
+    if foreign is not None and arrival is not None:
+        module = called_part(expression) or "part"
+        tensor = site.builder.tensor(arrival, expression.span, module)
+        attributes = yield extern_attributes(site.place(tensor), foreign, expression)
+        name = segment_name(site, expression, module)
+        return Flow.of(site.builder.apply(attributes, [tensor], name, expression.span, tag))
     if word is not None and word not in site.scope.locals and word not in site.scope.names:
         if word == "id" and arrival is not None:
             return Flow.of(arrival)
@@ -170,7 +179,7 @@ def named_as(
         if word in COMBINATORS:
             if not isinstance(expression, tree.Call):
                 raise fail("F0206", f"`{word}` needs its operands in brackets", expression.span)
-            combined: Flow = yield COMBINED[word](site, expression, arrival)
+            combined: Flow = yield WORDS[word](site, expression, arrival)
             return combined
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
             operator: Flow = yield operator_at_work(site, expression, word, arrival, tag)
@@ -180,9 +189,8 @@ def named_as(
         return flow_of(site.builder, value, expression.span)
     if not isinstance(value, Network):
         raise not_a_network(site, value, expression.span)
-    flow: Flow = yield apply_value(
-        site, value, arrival, segment_name(site, expression, word or "part"), expression.span, tag
-    )
+    name = segment_name(site, expression, called_part(expression) or "part")
+    flow: Flow = yield apply_value(site, value, arrival, name, expression.span, tag)
     return flow
 
 
@@ -217,13 +225,19 @@ def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
 
 
 def apply_value(
-    site: Site, value: Network, arrival: Arrival, name: str, span: Span, tag: str | None = None
+    site: Site,
+    value: Network,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    tag: str | None = None,
+    end: Attributes | None = None,
 ) -> Steps[Flow]:
     """A call to the graph of a rule or an argument."""
     if isinstance(value, SharedNetwork):
         once: Flow = yield apply_shared(site, value, arrival, span)
         return once
-    made: Made = yield instantiate(site, value, arrival, name, span)
+    made: Made = yield instantiate(site, value, arrival, name, span, end)
     return site.builder.call(made, arrival, site.builder.segment(name), span, tag)
 
 
@@ -247,10 +261,20 @@ def apply_shared(site: Site, value: SharedNetwork, arrival: Arrival, span: Span)
     return Flow.of(builder.close(flow))
 
 
-def instantiate(site: Site, value: Fresh, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
-    """The graph of a network for one form of what comes in, built once."""
+def instantiate(
+    site: Site,
+    value: Fresh,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    end: Attributes | None = None,
+) -> Steps[Made]:
+    """The graph of a network for one form of what comes in, built once.
+
+    `end` is an operator that its value goes through last.
+    """
     world = site.builder.world
-    key = (value.key, entry_key(arrival))
+    key = (value.key, entry_key(arrival), end)
     if key in world.instances:
         known = world.instances[key]
         if known is None:
@@ -265,6 +289,8 @@ def instantiate(site: Site, value: Fresh, arrival: Arrival, name: str, span: Spa
         start = inner.entering(arrival, root.span)
         around = Site(inner, value.scope, site.builders, arrival.shape)
         flow: Flow = yield apply(around, root, start)
+        if end is not None:
+            flow = Flow.of(inner.apply(end, [inner.tensor(inner.close(flow), span)], "end", span))
     world.building.pop()
     world.instances[key] = made = finish(inner, flow, value, name)
     return made
@@ -316,7 +342,7 @@ def labelled(graph: Graph, value: Fresh) -> Graph:
 def tagged(site: Site, expression: tree.Tag, arrival: Arrival | None) -> Steps[Flow]:
     """`@name` on a name or call replaces its segment; on anything else it adds one around."""
     operand = expression.operand
-    word = called_name(operand)
+    word = called_part(operand)
     if word is not None and word not in COMBINATORS:
         flow: Flow = yield named_as(site, operand, arrival, expression.name)
         return flow
@@ -400,7 +426,7 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
         if isinstance(value, SharedNetwork):
             again: Turn = yield shared_turn(site, value, arrival, base.span)
             return again
-        name = segment_name(site, base, word)
+        name = segment_name(site, base, called_part(base) or word)
         made: Made = yield instantiate(site, value, arrival, name, base.span)
         return Turn(made, name, base.span)
     body = site.builder.world.closure(base, site.scope)
@@ -489,7 +515,7 @@ def block(site: Site, expression: tree.Block, arrival: Arrival | None) -> Steps[
         return flow
     if not isinstance(value, RuleCall):
         raise not_a_network(site, value, expression.result.span)
-    name = called_name(expression.result) or "part"
+    name = called_part(expression.result) or "part"
     flow = yield apply_value(site, value, arrival, name, expression.result.span)
     return flow
 
@@ -531,12 +557,16 @@ def unary(site: Site, expression: tree.Unary, arrival: Arrival | None) -> Steps[
     return Flow.of(site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span))
 
 
+WORDS = COMBINED | {"stochastic_depth": stochastic_depth}
+
 HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow]]] = {
     tree.Series: series,
     tree.Compose: compose,
     tree.Conditional: conditional,
     tree.Parenthesised: parenthesised,
     tree.Name: named,
+    tree.Qualified: named,
+    tree.Extern: named,
     tree.Call: named,
     tree.Tag: tagged,
     tree.Power: power,

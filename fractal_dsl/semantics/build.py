@@ -265,8 +265,7 @@ class GraphBuilder:
 
     def side(self, strand: Strand) -> Side:
         def set_here(channels: bool) -> Span | None:
-            user = self.world.resolved.syntax.source
-            return set_at(self.world.graphs, self.nodes, strand.ref, channels, user)
+            return set_at(self.world.graphs, self.nodes, strand.ref, channels)
 
         return Side(strand.span, strand.shape, set_here)
 

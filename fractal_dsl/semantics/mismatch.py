@@ -104,7 +104,9 @@ def needs(sign: Span, kind: str) -> str:
     if concatenates(sign):
         places = {"image": "heights and widths", "sequence": "numbers of tokens"}
         return f"`{sign.text}` needs equal {places.get(kind, 'kinds')}"
-    gate = ", or one value a channel or a place" if sign.text in ("*", "/", "product") else ""
+    gate = (
+        ", or one value a channel, a place or for all" if sign.text in ("*", "/", "product") else ""
+    )
     return f"`{sign.text}` needs equal shapes{gate}"
 
 
@@ -133,7 +135,7 @@ def mends(sides: Sequence[Side], first: Side, other: Side, by: str, sign: Span) 
         return tuple(channel_mends(sides, first, other, sign))
     if by == "length":
         return length_mends(first, other, sign)
-    return size_mends(first, other) if by == "size" else ()
+    return size_mends(first, other) if by == "size" else shape_mends(first, other)
 
 
 def channel_mends(sides: Sequence[Side], first: Side, other: Side, sign: Span) -> list[Help]:
@@ -175,15 +177,46 @@ def length_mends(first: Side, other: Side, sign: Span) -> tuple[Help, ...]:
 
 
 def size_mends(first: Side, other: Side) -> tuple[Help, ...]:
+    """Pooling, where windows without overlap do, and a projection that strides."""
     small, large = sorted((first, other), key=lambda side: side.shape.spatial)
-    sizes = list(zip(large.shape.spatial, small.shape.spatial, strict=True))
-    factors = {x // y for x, y in sizes if y and x % y == 0}
-    if len(factors) != 1 or any(x % y for x, y in sizes if y):
+    helps = []
+    pooled = factor_between(large.shape, small.shape, rounds_up=False)
+    if pooled is not None:
+        way = (
+            f"bring `{large.name}` down by {pooled}; `stride = {pooled}` in a layer of it does too"
+        )
+        helps.append(Help(way, after(large.span, f"max_pool({pooled})")))
+    stride = factor_between(large.shape, small.shape, rounds_up=True)
+    if stride is not None and stride != pooled:
+        helps.append(strided(large, large.shape.channels, stride))
+    return tuple(helps)
+
+
+def shape_mends(first: Side, other: Side) -> tuple[Help, ...]:
+    """A shortcut's projection, for maps that differ in channels and in size."""
+    if not first.shape.kind == other.shape.kind == "image":
         return ()
-    factor = factors.pop()
-    pool = f"max_pool({factor})"
-    way = f"bring `{large.name}` down by {factor}; `stride = {factor}` in a layer of it does too"
-    return (Help(way, after(large.span, pool)),)
+    small, large = sorted((first, other), key=lambda side: side.shape.spatial)
+    stride = factor_between(large.shape, small.shape, rounds_up=True)
+    return () if stride is None else (strided(large, small.shape.channels, stride),)
+
+
+def strided(large: Side, channels: int, stride: int) -> Help:
+    layer = f"project({channels}, stride = {stride})"
+    way = f"bring `{large.name}` to {channels} channels, down by {stride}, as a shortcut does"
+    return Help(way, after(large.span, layer))
+
+
+def factor_between(large: Shape, small: Shape, *, rounds_up: bool) -> int | None:
+    """The factor by which height and width shrink, rounded as strides do (up) or pools (down)."""
+    if not all(0 < y <= x for x, y in zip(large.spatial, small.spatial, strict=True)):
+        return None
+    x, y = max(zip(large.spatial, small.spatial, strict=True))
+    for factor in range(2, x // y + 2):
+        sizes = (-(-one // factor) if rounds_up else one // factor for one in large.spatial)
+        if tuple(sizes) == small.spatial:
+            return factor
+    return None
 
 
 def after(operand: Span, layer: str) -> Edit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeGuard
 
 from fractal_dsl.ir.graph import Recursion
-from fractal_dsl.semantics.definitions import Names
+from fractal_dsl.semantics.definitions import Definition, Names
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.source import Span
@@ -85,7 +85,11 @@ class RuleCall:
 class RuleValue:
     """A rule passed without its arguments."""
 
-    name: str
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)

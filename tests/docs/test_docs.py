@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fractal_dsl.driver import compile_source
+from benchmarks import gallery
+from fractal_dsl.cli import main, status
+from fractal_dsl.driver import compile_source, library
+from fractal_dsl.driver.facts import report_data
 from fractal_dsl.ir.operators import GROUPS
 from fractal_dsl.ir.operators.describe import markdown
 from fractal_dsl.source import Source
@@ -53,13 +56,19 @@ def test_every_command_and_every_python_block_runs(checkout: Path) -> None:
     for command in commands:
         words = command.split()
         if words[0] == "fractalc":
-            run([sys.executable, "-m", "fractal_dsl", *words[1:]], checkout)
+            run([sys.executable, "-m", "fractal_dsl", *words[1:], *shortened(words)], checkout)
         else:
             short = ["--epochs", "1"] if words[1] == "examples/digits.py" else []
             run([sys.executable, *words[1:], *short], checkout)
     for page in PAGES:
         script = "\n".join(["import sys; sys.path.insert(0, '.')", *blocks(page, "python")])
         run([sys.executable, "-c", script], checkout)
+
+
+def shortened(words: list[str]) -> list[str]:
+    """Training is cut to an epoch; going on takes no settings."""
+    trains = words[1] in ("train", "experiment") and "--resume" not in words
+    return ["--epochs", "1", "--train-images", "200"] if trains else []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "specs").rglob("*.fdl")), ids=lambda p: p.name)
@@ -73,8 +82,51 @@ def test_fdl_in_the_documents_compiles(page: Path) -> None:
         compile_source(Source("page.fdl", block))
 
 
+def test_the_page_of_the_library_is_its_text() -> None:
+    assert (ROOT / "docs" / "library.md").read_text("utf-8") == library.markdown()
+
+
 def test_the_page_of_operators_is_the_table() -> None:
     assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(GROUPS)
+
+
+def first_cells(page: str, section: str) -> set[str]:
+    """What the first column of a section's table names."""
+    text = (ROOT / "docs" / page).read_text("utf-8").partition(section)[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
+    return {name.strip("` ") for row in rows for name in row.split(",")} - {"---"}
+
+
+def test_the_keys_of_info_are_listed() -> None:
+    report = report_data(compile_source(Source("net.fdl", "net = conv")))
+    assert first_cells("command.md", "## Asking about it") == {"key", *report}
+
+
+def test_the_exit_statuses_are_listed() -> None:
+    named = {str(getattr(status, name)) for name in status.__all__ if name.isupper()}
+    assert first_cells("command.md", "## Exit status") == {"status", *named}
+
+
+PICTURES = {"three_lines.svg": (), "sample.svg": ("--highlight", "sample=5")}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_what_the_compiler_draws(name: str, tmp_path: Path) -> None:
+    words = [str(ROOT / "specs" / "three_lines.fdl"), "-o", str(tmp_path / name), *PICTURES[name]]
+    assert main(words) == 0
+    assert (tmp_path / name).read_bytes() == (ROOT / "docs" / "pictures" / name).read_bytes()
+
+
+def test_every_picture_is_drawn_anew_by_the_tests() -> None:
+    drawn = [path for path in (ROOT / "docs" / "pictures").iterdir() if path.is_file()]
+    assert {path.name for path in drawn} == set(PICTURES)
+
+
+def test_the_gallery_is_what_the_compiler_makes_of_the_zoo() -> None:
+    """`python -m benchmarks.gallery` writes it anew."""
+    assert gallery.written() == gallery.pictures()
+    assert (ROOT / "docs" / "gallery.md").read_text("utf-8") == gallery.page()
+    assert (ROOT / "docs" / "generated.md").read_text("utf-8") == gallery.code_page()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

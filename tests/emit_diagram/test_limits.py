@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,8 @@ from tests.emit_diagram.pictures import SHAPE, bridges, net, parsed
 from tests.handmade import block_only, fractalnet
 
 REAL = str(Path(worker.__file__))
+PATIENT = 60.0
+"""Seconds in which a child starts and ends, on the busiest of machines."""
 
 
 def stub(folder: Path, text: str) -> Path:
@@ -27,14 +30,14 @@ def stub(folder: Path, text: str) -> Path:
     return script
 
 
-def graphviz(script: Path, seconds: float = 10.0) -> Graphviz:
+def graphviz(script: Path, seconds: float = PATIENT) -> Graphviz:
     return Graphviz(time.monotonic() + seconds, seconds, 1 << 30, script)
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("time.sleep(60)", "F0901"),
+        ("time.sleep(600)", "F0901"),
         ("while True: sys.stdin.read(1)", "F0901"),
         ("os.kill(os.getpid(), 11)", "F0902"),
         ("raise RuntimeError('boom')", "F0902"),
@@ -44,12 +47,13 @@ def graphviz(script: Path, seconds: float = 10.0) -> Graphviz:
     ],
 )
 def test_every_fault_of_the_child_has_a_code(tmp_path: Path, text: str, code: str) -> None:
+    seconds = 0.7 if code == "F0901" else PATIENT
     started = time.monotonic()
     with pytest.raises(DiagnosticError) as caught:
-        graphviz(stub(tmp_path, text), 0.7).layout("digraph { a }")
+        graphviz(stub(tmp_path, text), seconds).layout("digraph { a }")
     assert [diagnostic.code for diagnostic in caught.value.diagnostics] == [code]
     assert caught.value.diagnostics[0].helps
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PATIENT
 
 
 def test_a_child_that_outgrows_its_memory_is_reported() -> None:
@@ -72,12 +76,16 @@ def test_a_layout_that_hangs_falls_back_on_the_collapsed_picture(
 ) -> None:
     text = (
         "data = sys.stdin.buffer.read()\n"
-        "if json.loads(data)['task'] == 'layout': time.sleep(60)\n"
+        "if json.loads(data)['task'] == 'layout': time.sleep(600)\n"
         f"sys.exit(subprocess.run([sys.executable, '-P', {REAL!r}], input=data).returncode)\n"
     )
     script = stub(tmp_path, text)
-    monkeypatch.setattr(drawing, "_graphviz", lambda options: graphviz(script, options.seconds))
-    result = draw(bridges(2), "svg", DrawOptions(expand=True, seconds=1.0))
+    hasty = SimpleNamespace(
+        layout=lambda dot: graphviz(script, 1.0).layout(dot),
+        paint=lambda *form: graphviz(script, PATIENT).paint(*form),
+    )
+    monkeypatch.setattr(drawing, "_graphviz", lambda options: hasty)
+    result = draw(bridges(2), "svg", DrawOptions(expand=True))
     assert "no layout (drawing took longer than 1 s" in result.notes[0]
     assert "drawn as one box" in result.notes[1]
     assert b"10 parts" in result.data

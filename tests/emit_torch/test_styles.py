@@ -18,7 +18,8 @@ from fractal_dsl.source import Source
 from tests.emit_torch.nets import NET, SPECS, STYLES, compiled, made, shared_weights
 from tests.programs import fdl_programs
 
-LARGE = ("fractal4", "fractalnet34")
+# The rest take seconds each; tests/zoo runs thin twins of them.
+QUICK = ("digits", "three_lines", "three_signs", "fractalnet", "fractalnet_deep")
 
 
 def tensors(module: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -53,7 +54,7 @@ def test_keys_and_shapes_are_the_same(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in LARGE else []) for path in SPECS],
+    [pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.slow]) for path in SPECS],
     ids=lambda path: path.stem,
 )
 def test_specs_are_the_same_function_in_both_styles(path: Path) -> None:

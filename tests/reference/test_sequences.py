@@ -15,6 +15,7 @@ from fractal_dsl.ir.operators.layers import ConvTranspose2d
 from fractal_dsl.ir.operators.pooling import GlobalAvgPool, GlobalMaxPool
 from fractal_dsl.ir.operators.resampling import ChannelShuffle, Pad, Upsample
 from fractal_dsl.ir.operators.sequences import Attention, Image, Take, Timing, Tokens, Transpose
+from fractal_dsl.ir.operators.values import Parameter
 from fractal_dsl.ir.shapes import Shape, image, sequence, vector
 from tests.reference.test_operators import draw, run, weights
 
@@ -190,3 +191,10 @@ def test_prelu_has_slopes_of_its_own(shape: Shape, channelwise: bool) -> None:
         at = (slice(None),) * (shape.channel_axis + 1) + (channel,)
         expected = [one if one > 0 else slopes[channel] * one for one in x[at].flatten()]
         torch.testing.assert_close(found[at].flatten(), torch.stack(expected))
+
+
+def test_a_parameter_is_what_it_holds_whatever_comes_in() -> None:
+    attributes = Parameter((5, 4))
+    held = {"weight": torch.randn(5, 4, dtype=torch.double)}
+    found, _ = run(attributes, [], (), held)
+    assert torch.equal(found, held["weight"][None])

@@ -59,11 +59,13 @@ def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) 
         return {name: tensors[name].clone().requires_grad_() for name in names}
 
     mine, theirs = leaves(), leaves()
+    torch.manual_seed(4)  # of stochastic depth
     ran = interpret_samples(flat, {**tensors, **theirs}, x, plans, training=training)
     expected = passed(ran.outputs, theirs, upstream) | ran.buffers
     state = {name: tensor.clone() for name, tensor in tensors.items()} | mine
     module.train(training)
     given = [type(module.full_plan())(plan) for plan in plans]
+    torch.manual_seed(4)
     made = functional_call(module, state, tuple(x), {"plan": given})
     outputs = (made,) if isinstance(made, Tensor) else made
     found = passed(outputs, mine, upstream) | {name: state[name] for name in ran.buffers}
@@ -93,6 +95,25 @@ def test_a_fractalnet_does_what_its_plans_say(style: Style, training: bool) -> N
         torch.manual_seed(seed)
         plans = [tuple(map(tuple, plan)) for plan in module.sample_plans(BATCH)]
         assert compared(module, flat, plans, training) <= 1e-10
+
+
+LEARNED = """
+f(1)   = attention(2) + parameter([1, 4])
+f(C+1) = (f(C) . f(C)) (+) (id * parameter([4], init = 1))
+net on sequence[1, 4] = concat(parameter([1, 4]), f(3), axis = 0) >> (id + parameter([2, 4]))
+    >> (linear(4) (+) relu) >> take(0) >> linear(3)
+drop_path(local = 0.4, global = 0.5, per = "sample")
+"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_learned_has_no_samples(style: Style) -> None:
+    compiled = compile_source(Source("learned.fdl", LEARNED))
+    flat, module = flatten(compiled.program), compiled.module(style)()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        plans = [tuple(map(tuple, plan)) for plan in module.sample_plans(BATCH)]
+        assert compared(module, flat, plans, True) <= 1e-10
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -187,8 +187,10 @@ class Calls:
 
 def called(template: LiteralString, own: Safe, value: Sequence[Safe], per_sample: bool) -> Code:
     """A module at work on a value, or on what is there of the samples; some take none."""
-    if not per_sample or not value:
+    if not per_sample:
         return fill(template, own, *value)
+    if not value:
+        return fill("Samples({})", fill(template, own))
     plain = template == "{}({})"
     return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), *value)
 

@@ -25,7 +25,7 @@ from fractal_dsl.emit.torch.tape import (
 )
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
+from fractal_dsl.emit.torch.uses import facts_of, leaves_out, numbers_of, operator_of
 from fractal_dsl.ir.graph import Call
 from fractal_dsl.ir.shapes import Shape
 
@@ -50,6 +50,7 @@ class Context:
         sampling = self.program.sampling
         self.per_sample = self.is_sampled and sampling is not None and sampling.per_sample
         self.first = family.classes[0]
+        self.sees_some = self.per_sample or leaves_out(self.program)
         self.takes_samples = self.per_sample and self.tapes.steered[self.first.graph]
         self.graph = classes.graph(self.first)
         self.body = family.body
@@ -131,7 +132,7 @@ class Context:
         attributes = operator_of(member).attributes
         numbers = {role: self.number(Key(at, number, role)) for role in numbers_of(member)}
         facts = facts_of(member)
-        return written(attributes, facts, numbers, inplace=part.inplace, per_sample=self.per_sample)
+        return written(attributes, facts, numbers, inplace=part.inplace, sees_some=self.sees_some)
 
     def call(self, at: int, number: int) -> Code:
         callee = self.first.callees[at, number]

@@ -7,10 +7,11 @@ the same state-dict keys.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fractal_dsl.emit.torch.calls import called, formula_on_samples, tied
 from fractal_dsl.emit.torch.docs import class_doc
+from fractal_dsl.emit.torch.flat_branches import Branches, Outer, spaced
 from fractal_dsl.emit.torch.flat_needs import ALWAYS, NEVER, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
@@ -19,7 +20,8 @@ from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.registers import input_names
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
-from fractal_dsl.emit.torch.views import ClassView, net_attributes
+from fractal_dsl.emit.torch.uses import leaves_out
+from fractal_dsl.emit.torch.views import ClassView
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.flatten import flatten, segment_of
@@ -52,6 +54,11 @@ class _FlatWriter:
         self.variables: dict[int, Code] = {}
         self.free: list[Code] = []
         self.begun: set[int] = set()
+        self.sees_some = self.per_sample or leaves_out(program)
+        self.branches = Branches(self.flat)
+        self.base: tuple[int, Need] = (-1, ALWAYS)
+        self.outer: list[Outer] = []
+        self.functions = 0
 
     def view(self) -> ClassView:
         net = self.program.net
@@ -71,9 +78,8 @@ class _FlatWriter:
         )
 
     def attributes(self) -> list[Line]:
-        lines = net_attributes(self.program, self.columns)
         tops = dict.fromkeys(n.key.split(".")[0] for n in self.nodes if self.is_module(n))
-        return [Line(line) for line in (*lines, *(fill("{}: Any", ident(t)) for t in tops))]
+        return [Line(fill("{}: Any", ident(top))) for top in tops]
 
     def signature(self) -> Code:
         given = [fill("self")]
@@ -117,6 +123,7 @@ class _FlatWriter:
             for key in prefixes(node.key)
             if key.rsplit(".", 1)[-1].isdigit()
         }
+        depths = {n.key: self.made(at, n) for at, n in enumerate(self.nodes) if n.start is not None}
         keys = [node.key for node in self.nodes if self.is_module(node)]
         places = registered(keys)
         order = sorted(
@@ -127,12 +134,12 @@ class _FlatWriter:
             node = self.nodes[at]
             if node.key in made:
                 continue
-            made.add(node.key)
             for key in prefixes(node.key)[:-1]:
                 if key not in made:
                     made.add(key)
                     kind = fill("nn.ModuleList()" if key in lists else "nn.Module()")
-                    yield from put(key, kind, lengths)
+                    yield from put(key, depths.get(key, kind), lengths)
+            made.add(node.key)
             yield from put(node.key, self.made(at, node), lengths)
         if self.columns is not None:
             for number, picks in enumerate(self.join_picks()):
@@ -149,8 +156,8 @@ class _FlatWriter:
             if self.is_head(head, node):
                 numbers[head.attribute] = name
         decided = facts(node.attributes, shapes)
-        inplace, per_sample = self.is_inplace(node), self.per_sample
-        return written(node.attributes, decided, numbers, inplace=inplace, per_sample=per_sample)
+        inplace, some = self.is_inplace(node), self.sees_some
+        return written(node.attributes, decided, numbers, inplace=inplace, sees_some=some)
 
     def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
         layers = [self.program.net.nodes[at] for at in head.nodes]
@@ -228,7 +235,7 @@ class _FlatWriter:
 
     def forward(self) -> list[Line]:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
-        last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
+        last = self.branches.last_readers()
         last.update(dict.fromkeys(self.flat.outputs, len(self.nodes)))
         self.variables.update(zip(self.flat.inputs, self.input_names(), strict=True))
         feeds: dict[int, list[tuple[int, int]]] = {}
@@ -241,15 +248,27 @@ class _FlatWriter:
             need = ALWAYS if needs is None else needs[at]
             if need == NEVER:
                 continue
-            if not node.is_input:
+            for end in self.branches.ends.get(at, ()):
+                self.enter(end, feeds)
+            if node.start is not None:
+                self.leave(at, need)
+                self.release(self.branches.sources[at], at, last)
+                self.variables[at] = self.new()
+                text = self.called_branch(at, need)
+                self.say(
+                    need, fill("{} = {}", self.variables[at], text), str(list(node.shape.sizes))
+                )
+            elif not node.is_input:
                 text = self.operation(at, node)
-                self.release(node, at, last)
+                for source in dict.fromkeys(node.inputs):
+                    self.release(source, at, last)
                 self.variables[at] = self.new()
                 note = str(list(node.shape.sizes))
                 self.say(need, fill("{} = {}", self.variables[at], text), note)
             if needs is not None:
                 for join, operand in feeds.get(at, ()):
-                    self.put(at, join, operand)
+                    if self.branches.around(join) == self.branches.around(at):
+                        self.put(at, join, operand)
         kind = fill("Samples" if self.per_sample else "Tensor")
         values = [self.variables[at] for at in self.flat.outputs]
         if len(values) > 1:
@@ -257,7 +276,41 @@ class _FlatWriter:
         else:
             self.say(ALWAYS, fill("y: {} = {}", kind, values[0]))
             self.say(ALWAYS, fill("return y"))
-        return self.grouped()
+        return spaced(self.grouped())
+
+    # Branches ------------------------------------------------------------------------
+
+    def enter(self, end: int, feeds: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+        """A function of its own for a branch under stochastic depth: `x` is what comes in."""
+        source = self.branches.sources[end]
+        need = self.needs[end] if self.needs else ALWAYS
+        self.outer.append(Outer(self.lines, self.variables, self.free, self.base))
+        self.lines, self.variables, self.free = [], {source: fill("x")}, []
+        self.base = (source, need)
+        for join, operand in feeds.get(source, ()) if self.needs else ():
+            if self.branches.around(join) == end:
+                self.put(source, join, operand)
+
+    def leave(self, end: int, need: Need) -> None:
+        value = self.read(self.nodes[end].inputs[0], need)
+        kind = fill("Samples" if self.per_sample else "Tensor")
+        self.say(need, fill("y: {} = {}", kind, value))
+        self.say(need, fill("return y"))
+        inside = self.grouped()
+        self.lines, self.variables, self.free, self.base = self.outer.pop()
+        self.functions += 1
+        head = "def branch_{}(x: {}, plan: Plan) -> {}:" if self.per_sample else (
+            "def branch_{}(x: {}) -> {}:")  # fmt: skip
+        self.note(need, Line(fill(head, literal(self.functions), kind, kind)))
+        for line in inside:
+            self.note(need, line._replace(depth=line.depth + 1))
+
+    def called_branch(self, end: int, need: Need) -> Code:
+        value = self.read(self.branches.sources[end], need)
+        given = [value, fill("branch_{}", literal(self.functions))]
+        if self.per_sample:
+            given.append(fill("plan"))
+        return fill("{}({})", placed_at(self.nodes[end].key), commas(given))
 
     def operation(self, at: int, node: FlatNode) -> Code:
         values = [self.read(source, self.needs[at] if self.needs else ALWAYS)
@@ -287,6 +340,8 @@ class _FlatWriter:
         """A value as something with `need` reads it: where samples differ, those it needs."""
         text = self.variables[source]
         known = self.needs[source] if self.needs else ALWAYS
+        if source == self.base[0]:
+            known = self.base[1]
         if not self.per_sample or need is ALWAYS or need == known:
             return text
         return fill("{}.at({})", text, self.who(need))
@@ -306,13 +361,16 @@ class _FlatWriter:
         self.say(need, fill("ys_{}.append({})", literal(number), self.read(at, need)))
 
     def say(self, need: object, code: Code, note: str = "") -> None:
-        self.lines.append((need, Line(code, note)))
+        self.note(need, Line(code, note))
 
-    def release(self, node: FlatNode, at: int, last: dict[int, int]) -> None:
-        """Variables of values read here last may be used again."""
-        for source in dict.fromkeys(node.inputs):
-            if last[source] == at:
-                self.free.append(self.variables[source])
+    def note(self, need: object, line: Line) -> None:
+        """Inside a branch, what the branch itself is needed for goes without saying."""
+        self.lines.append((ALWAYS if need == self.base[1] else need, line))
+
+    def release(self, source: int, at: int, last: Mapping[int, int]) -> None:
+        """The variable of a value that is read here last may be used again."""
+        if last[source] == at and source != self.base[0]:
+            self.free.append(self.variables[source])
 
     def new(self) -> Code:
         if self.free:
@@ -329,7 +387,7 @@ class _FlatWriter:
                 assert isinstance(need, frozenset)
                 if need != current:
                     made.append(Line(fill("if {}:", self.test(need, "plan[{}]"))))
-                made.append(line._replace(depth=1))
+                made.append(line._replace(depth=line.depth + 1))
             current = need
         return made
 
@@ -380,9 +438,13 @@ def registered(keys: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
 
 def put(key: str, value: Safe, lengths: Counter[str]) -> Iterator[Line]:
-    """Statements that put a module in its place; what a column leaves out of a list is a gap."""
+    """Statements that put a module in its place.
+
+    What a column leaves out of a list is a gap; one that is computed later, as families of
+    wires may be, fills its gap then.
+    """
     around, _, part = key.rpartition(".")
-    if not part.isdigit():
+    if not part.isdigit() or int(part) < lengths[around]:
         yield Line(fill("{} = {}", placed_at(key), value))
         return
     gaps = int(part) - lengths[around]

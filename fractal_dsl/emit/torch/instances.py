@@ -184,6 +184,7 @@ class Tapes:
             self.forms[graph] = (
                 self.is_told(graph),
                 self.steered[graph],
+                None if body.end is None else facts_of(body.end)["per"],
                 _Form(self).of(body),
             )
         return self.forms[graph]
@@ -285,4 +286,5 @@ def holds_tensors(member: Member) -> bool:
     """Whether the operator has weights or buffers; channels do not decide it."""
     attributes = operator_of(member).attributes
     spec, shapes = spec_of(attributes), [image(1, 1, 1)]
-    return bool(spec.parameters(attributes, shapes) or spec.buffers(attributes, shapes))
+    held = spec.parameters(attributes, shapes) or spec.buffers(attributes, shapes)
+    return spec.opaque or bool(held)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.registers import input_names
-from fractal_dsl.emit.torch.text import Code, Safe, commas, fill
+from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, literal
 from fractal_dsl.emit.torch.views import NetView
 from fractal_dsl.ir.graph import Program
+from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["net_view"]
 
@@ -19,6 +20,10 @@ def net_view(program: Program) -> NetView:
     result = fill("tuple[Tensor, ...]" if several else "Tensor")
     results = fill("tuple[Samples, ...]" if several else "Samples")
     plans = fill("plan: Plan | Sequence[Plan] | None = None")
+    samples_of = fill("samples" if program.sampling and program.sampling.per_sample else "1")
+    zeros = commas(zeros_of(shape, samples_of) for shape in program.net.inputs)
+    chosen = fill("self.full_plan() if k is None else self.column_plan(k)")
+    answers = fill("Iterator[tuple[int | None, {}]]", result)
     loss = fill("loss: Callable[[{}], Tensor]", result)
     losses = fill("tuple[Tensor, dict[int, {}]]", result)
     return NetView(
@@ -29,7 +34,17 @@ def net_view(program: Program) -> NetView:
         compute_head=lines(1, fill("def compute(self, {}, plan: Plan) -> {}:", samples, results)),
         backward_head=lines(1, fill("def backward(self, {}, {}) -> {}:", tensors, loss, losses)),
         passed=lines(3, fill("output = self({}, plan=plan)", commas(names))),
+        tried=lines(2, fill("y = net({}, plan)", zeros)),
+        anytime_head=lines(1, fill("def anytime(self, {}) -> {}:", tensors, answers)),
+        answered=lines(4, fill("y = self({}, {})", commas(names), chosen)),
     )
+
+
+def zeros_of(shape: Shape, samples: Safe) -> Code:
+    """A batch of zeros where the weights are; tokens are integers."""
+    sizes = commas([samples, *map(literal, shape.sizes)])
+    kind = fill(", dtype=torch.long" if shape.kind == "tokens" else "")
+    return fill("values[0].new_zeros({}{})", sizes, kind)
 
 
 def lines(depth: int, *codes: Code) -> list[Safe]:

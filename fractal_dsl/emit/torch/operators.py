@@ -16,7 +16,7 @@ from fractal_dsl.ir.shapes import KINDS, Shape
 __all__ = ["ENTRIES", "Entry", "Fact", "Number", "call_of", "facts", "is_formula", "plain_pair"]
 
 Number: TypeAlias = "int | float | tuple[int, ...]"
-Fact: TypeAlias = "str | bool | int | tuple[str, ...] | None"
+Fact: TypeAlias = "str | bool | int | tuple[str, ...] | tuple[tuple[str, str], ...] | None"
 Inputs: TypeAlias = Sequence[Shape]
 
 
@@ -241,6 +241,7 @@ def prelu_call(attributes: Any) -> dict[str, LiteralString]:
 
 
 ENTRIES: dict[str, Entry] = {
+    "extern": Entry(facts=kept("path", "arguments")),
     "conv2d": Entry(conv2d, conv2d_facts, {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}),
     "conv_transpose2d": Entry(
         conv_transpose2d,
@@ -286,6 +287,7 @@ ENTRIES: dict[str, Entry] = {
     "softplus": Entry(),
     "dropout": Entry(kept("rate")),
     "dropout2d": Entry(kept("rate")),
+    "stochastic_depth": Entry(kept("rate"), kept("per")),
     "sum": Entry(facts=beside, formula=ALWAYS),
     "difference": Entry(facts=beside, formula=ALWAYS),
     "product": Entry(facts=beside, formula=ALWAYS),

@@ -26,6 +26,8 @@ from fractal_dsl.emit.torch.tape import (
 )
 from fractal_dsl.ir.flatten import segment_of
 from fractal_dsl.ir.graph import Apply, Call, Input, Join, Program, Ref, Share
+from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 __all__ = ["record"]
 
@@ -77,7 +79,7 @@ class _Recorder:
             else:
                 stack.pop()
         parts = sorted(top.operations, key=lambda part: not isinstance(part, Hold))
-        return Body(inputs, parts, self.items(top))
+        return branch(Body(inputs, parts, self.items(top)))
 
     def items(self, frame: _Frame) -> tuple[Item, ...]:
         graph = self.program.graphs[frame.graph]
@@ -188,6 +190,20 @@ class _Recorder:
         (result,) = self.fresh(1)
         caller.operations.append(Loop(frame.turns, body, read(caller, node.inputs[0]), result))
         caller.values.append((result,))
+
+
+def branch(body: Body) -> Body:
+    """`body` without the stochastic depth at its end: its class knows what that does."""
+    last = body.operations[-1] if body.operations else None
+    if not isinstance(last, Layer) or not isinstance(attributes_of(last), StochasticDepth):
+        return body
+    return Body(body.inputs, body.operations[:-1], (Item(last.inputs[0]),), last.members[0])
+
+
+def attributes_of(layer: Layer) -> Attributes:
+    node = layer.members[0].node
+    assert isinstance(node, Apply)
+    return node.attributes
 
 
 def read(frame: _Frame, ref: Ref) -> int:

@@ -186,8 +186,12 @@ Part: TypeAlias = Layer | Formula | Invoke | Hold | Open | Each | Unpack | Meet 
 
 @dataclass(slots=True)
 class Body:
-    """Operations in order, from the values `inputs` to `outputs`."""
+    """Operations in order, from the values `inputs` to `outputs`.
+
+    `end` is the stochastic depth that a class's own body is the branch of.
+    """
 
     inputs: tuple[int, ...]
     operations: list[Part]
     outputs: tuple[Item, ...]
+    end: Member | None = None

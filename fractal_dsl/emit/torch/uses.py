@@ -20,13 +20,15 @@ from fractal_dsl.emit.torch.tape import (
     Part,
     Unpack,
 )
-from fractal_dsl.ir.graph import Apply
+from fractal_dsl.ir.graph import Apply, Program
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 __all__ = [
     "Use",
     "facts_of",
     "inputs_of",
     "is_shared",
+    "leaves_out",
     "mark_inplace",
     "numbers_of",
     "operator_of",
@@ -100,6 +102,12 @@ def numbers_of(member: Member) -> dict[str, Number]:
     """The numbers of the operator, by role; see `operators`."""
     attributes = operator_of(member).attributes
     return ENTRIES[attributes.operator].numbers(attributes, member.shapes)
+
+
+def leaves_out(program: Program) -> bool:
+    """Whether samples do without some branch, by stochastic depth."""
+    nodes = (node for graph in program.graphs for node in graph.nodes if isinstance(node, Apply))
+    return any(isinstance(node.attributes, StochasticDepth) for node in nodes)
 
 
 def mark_inplace(body: Body) -> None:

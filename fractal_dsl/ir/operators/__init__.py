@@ -1,6 +1,7 @@
 """The table of operators: open, one entry each."""
 
 from fractal_dsl.ir.operators.elementwise import ELEMENTWISE
+from fractal_dsl.ir.operators.extern import EXTERN
 from fractal_dsl.ir.operators.layers import LAYERS
 from fractal_dsl.ir.operators.normalisation import NORMALISATION
 from fractal_dsl.ir.operators.pooling import POOLING
@@ -37,7 +38,7 @@ GROUPS: dict[str, tuple[OperatorSpec, ...]] = {
     "Values": VALUES,
 }
 OPERATORS: dict[str, OperatorSpec] = {
-    spec.name: spec for group in GROUPS.values() for spec in group
+    spec.name: spec for group in (*GROUPS.values(), EXTERN) for spec in group
 }
 
 

@@ -34,9 +34,9 @@ sequence are those of its D channels, over all tokens. `tokens[N]` are integers:
 takes them (and `++`, which puts them behind each other).
 
 The signs take equal shapes, and besides
-- `+ - * /` a vector beside an image or a sequence: one value for each channel;
-- `* /` one value for each channel as `[C, 1, 1]` or `[1, D]`, or for each place as `[1, H, W]` or
-  `[N, 1]` (gates, squeeze-and-excite, layer scale).
+- `+ - * /` a vector beside an image or a sequence: one value for each channel, or one for all;
+- `* /` one value for each channel as `[C, 1, 1]` or `[1, D]`, for each place as `[1, H, W]` or
+  `[N, 1]`, or one for all (gates, squeeze-and-excite, layer scale).
 
 `depth` counts convolutions; attention counts as two dense layers, those of its weights. The keys of
 these in the state dict are `qkv.weight`, `qkv.bias`, `proj.weight` and `proj.bias` behind its own.

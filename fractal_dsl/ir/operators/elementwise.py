@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fractal_dsl.ir.operators.kinds import not_tokens
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Tensor, check_rate
-from fractal_dsl.ir.shapes import Shape, vector
+from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
     "ELEMENTWISE",
@@ -33,6 +33,7 @@ __all__ = [
     "Sigmoid",
     "Silu",
     "Softplus",
+    "StochasticDepth",
     "Sum",
     "Tanh",
 ]
@@ -132,6 +133,19 @@ class Dropout2d(Attributes):
 
 
 @dataclass(frozen=True, slots=True)
+class StochasticDepth(Attributes):
+    """The end of a branch that a sample does without with probability `rate`, in training.
+
+    It gives zeros there and 1 / (1 - rate) of the branch elsewhere. `per` is "sample", or
+    "batch" where a mini-batch does without as a whole. It is the last node of the graph that
+    is the branch (`ir.verify`), whose other nodes then run for nothing that is left out.
+    """
+
+    rate: float
+    per: str = "sample"
+
+
+@dataclass(frozen=True, slots=True)
 class Sum(Attributes):
     """a + b + ..."""
 
@@ -206,6 +220,16 @@ def rate_shape(attributes: Dropout, inputs: Sequence[Shape]) -> Shape:
     return number_shape(attributes, inputs)
 
 
+def depth_shape(attributes: StochasticDepth, inputs: Sequence[Shape]) -> Shape:
+    if not 0 <= attributes.rate < 1:
+        raise ShapeError(
+            f"a rate of stochastic depth must be in [0, 1), found {attributes.rate}",
+            "write `0.2` to do without the branch in 20 % of all cases",
+            code="F0502",
+        )
+    return number_shape(attributes, inputs)
+
+
 def map_rate_shape(attributes: Dropout2d, inputs: Sequence[Shape]) -> Shape:
     check_rate(attributes.rate)
     if inputs[0].kind != "image":
@@ -224,20 +248,22 @@ def equal_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
 
 
 def biased_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
-    """Equal shapes, or a vector beside them: one value for each channel."""
+    """Equal shapes, or beside them a vector: one value for each channel, or one for all."""
     whole = number_shape(attributes, [largest(inputs)])
     for other in inputs:
-        if other not in (whole, vector(whole.channels)):
+        beside = other.kind == "vector" != whole.kind and other.channels in (1, whole.channels)
+        if other != whole and not beside:
             raise ShapeError(f"{whole} beside {other}", code="F0401")
     return whole
 
 
 def scaled_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
-    """The same, or one value for each channel or for each place in the other sizes' stead."""
+    """The same, or one value for each channel, for each place or for all, sizes of 1 besides."""
     whole = number_shape(attributes, [largest(inputs)])
     for other in inputs:
-        fits = other.kind == whole.kind and other.sizes in gates(whole)
-        if not fits and other != vector(whole.channels):
+        beside = other.kind == "vector" and other.channels in (1, whole.channels)
+        gates = other.kind == whole.kind and other.sizes in gate_sizes(whole)
+        if not (beside or gates):
             raise ShapeError(f"{whole} beside {other}", code="F0401")
     return whole
 
@@ -246,12 +272,12 @@ def largest(inputs: Sequence[Shape]) -> Shape:
     return max(inputs, key=lambda shape: (len(shape.sizes), shape.elements))
 
 
-def gates(whole: Shape) -> tuple[tuple[int, ...], ...]:
-    """Sizes that go with those of `whole`: the same, one a channel, one a place."""
+def gate_sizes(whole: Shape) -> tuple[tuple[int, ...], ...]:
+    """Sizes that go with those of `whole`: the same, one a channel, one a place, one for all."""
     axis, sizes = whole.channel_axis, whole.sizes
     channels = tuple(size if at == axis else 1 for at, size in enumerate(sizes))
     places = tuple(1 if at == axis else size for at, size in enumerate(sizes))
-    return (sizes, channels) if whole.kind == "vector" else (sizes, channels, places)
+    return sizes, channels, places, (1,) * len(sizes)
 
 
 def concat_shape(attributes: Concat, inputs: Sequence[Shape]) -> Shape:
@@ -299,6 +325,13 @@ ELEMENTWISE = (
     _activation("softplus", Softplus, "log(1 + exp(x))"),
     OperatorSpec("dropout", Dropout, "zeroes values in training", rate_shape),
     OperatorSpec("dropout2d", Dropout2d, "zeroes channels in training", map_rate_shape),
+    OperatorSpec(
+        "stochastic_depth",
+        StochasticDepth,
+        "leaves a branch out in training",
+        depth_shape,
+        callable_by_name=False,
+    ),
     _sign("sum", Sum, "a + b", biased_shapes),
     _sign("difference", Difference, "a - b", biased_shapes),
     _sign("product", Product, "a * b", scaled_shapes),

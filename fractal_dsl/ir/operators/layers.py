@@ -91,11 +91,9 @@ class ConvTranspose2d(Attributes):
 
     @property
     def window(self) -> Window:
-        """Of `dilation * (kernel - 1) + 1` places in a row, every `stride`th holds a value."""
-        sizes = zip(*map(pair, (self.kernel_size, self.stride, self.dilation)), strict=True)
-        kernel = [-(-(gap * (size - 1) + 1) // stride) for size, stride, gap in sizes]
         down, right = pair(self.stride)
-        return Window((kernel[0], kernel[1]), (Fraction(1, down), Fraction(1, right)), (1, 1))
+        strides = Fraction(1, down), Fraction(1, right)
+        return Window(pair(self.kernel_size), strides, pair(self.dilation))
 
 
 def conv_transpose2d_shape(attributes: ConvTranspose2d, inputs: Sequence[Shape]) -> Shape:

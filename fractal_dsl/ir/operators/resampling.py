@@ -48,8 +48,8 @@ def upsample_shape(attributes: Upsample, inputs: Sequence[Shape]) -> Shape:
 
 def upsample_window(attributes: Upsample, inputs: Sequence[Shape]) -> Window:
     down, right = pair(attributes.factor)
-    seen = 2 if attributes.mode == "bilinear" else 1
-    return Window((seen, seen), (Fraction(1, down), Fraction(1, right)), (1, 1))
+    wide = 2 if attributes.mode == "bilinear" else 1
+    return Window((wide * down, wide * right), (Fraction(1, down), Fraction(1, right)), (1, 1))
 
 
 @dataclass(frozen=True, slots=True)

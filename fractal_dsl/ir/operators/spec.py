@@ -69,7 +69,8 @@ class Tensor:
 class Window:
     """How far an operator looks along height and width, for the receptive field.
 
-    A stride below 1 is that of an operator which makes an image larger.
+    A stride of 1/n is that of an operator which makes an image n times as large: it spreads each
+    value over a kernel of the output.
     """
 
     kernel: tuple[int, int]
@@ -99,7 +100,8 @@ class OperatorSpec:
     none, as is usual); `depth` convolution layers it adds to a path (projections add none);
     `weighted` the same with dense layers. `inner` counts elements that it keeps for the
     backward pass besides its output; an `is_view` operator keeps none at all. `many`
-    operators take two inputs or more, one that `takes_none` no input.
+    operators take two inputs or more, one that `takes_none` no input. Of an `opaque` one
+    nobody knows what tensors it holds, how much it works or how far it looks.
     """
 
     name: str
@@ -116,4 +118,5 @@ class OperatorSpec:
     is_view: bool = False
     many: bool = False
     takes_none: bool = False
+    opaque: bool = False
     callable_by_name: bool = True
