@@ -175,7 +175,8 @@ def _generated(
     x, given = _leaves(x)
     names = {name for name, _ in module.named_parameters()}
     state = {key: tensor.clone().requires_grad_(key in names) for key, tensor in tensors.items()}
-    found = functional_call(module, state, tuple(x), {} if plan is None else {"plan": plan})
+    takes_plan = "plan" in inspect.signature(module.forward).parameters
+    found = functional_call(module, state, tuple(x), {"plan": plan} if takes_plan else {})
     outputs = (found,) if isinstance(found, Tensor) else tuple(found)
     leaves = {name: state[name] for name in names}
     buffers = {key: tensor for key, tensor in state.items() if key not in names}

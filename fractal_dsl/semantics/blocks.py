@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.evaluate import evaluate, plain, turns
+from fractal_dsl.semantics.evaluate import evaluate, no_index, plain, turns
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Flow
@@ -200,8 +200,7 @@ class Family:
         for part in target.indices:
             value: Value = yield plain(place, part, "an index", "a whole number")
             if not is_whole(value):
-                message = f"an index must be a whole number, not {describe(value)}"
-                raise fail("F0405", message, part.span)
+                raise no_index(value, part.span)
             index.append(value)
         return tuple(index)
 

@@ -31,6 +31,7 @@ class Conditions:
 
     def __init__(self, body: Body, is_told: bool) -> None:
         self.found = needs_of(body, is_told)
+        self.inputs = body.inputs
         self.items: dict[int, tuple[Item, ...]] = {OUTPUT: body.outputs}
         self.widths: dict[int, int] = {}
         self.unpacked: dict[int, tuple[int, ...]] = {}
@@ -54,6 +55,10 @@ class Conditions:
             for at, item in enumerate(items):
                 if item.spread:
                     self.destination[item.value] = (join, at)
+
+    def have_inputs(self) -> None:
+        """What comes into the net is there whole, whatever lives."""
+        self.found.update(dict.fromkeys(self.inputs, ALWAYS))
 
     def need(self, value: int) -> Need:
         return self.found[value]

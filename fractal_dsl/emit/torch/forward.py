@@ -61,10 +61,16 @@ class Expressions(Protocol):
 
 
 def forward_lines(
-    calls: Expressions, body: Body, names: Registers, is_told: bool = False
+    calls: Expressions,
+    body: Body,
+    names: Registers,
+    is_told: bool = False,
+    is_entry: bool = False,
 ) -> list[Line]:
     """Statements of `forward`, from its arguments to what is returned."""
     writer = _Writer(calls, body, names, is_told)
+    if is_entry:
+        writer.conditions.have_inputs()
     return [*writer.lines(), *writer.returned()]
 
 
@@ -152,7 +158,11 @@ class _Writer:
             return {}
         read = {atom.join for need in self.conditions.found.values() for atom in need or ()}
         calls = [part for part in self.body.operations if isinstance(part, Invoke | Open)]
-        asking = [part for part in calls if part.asked.inputs and part.result in read]
+        asking = [
+            part
+            for part in calls
+            if part.asked.inputs and (part.result in read or self.calls.per_sample)
+        ]
         names = (ident(f"wants_{at}" if at else "wants") for at in range(len(asking)))
         pairs = [*zip(names, asking, strict=False)]
         return {part.result: (name, part) for name, part in reversed(pairs)}
@@ -190,6 +200,9 @@ class _Writer:
         if self.is_told and self.sampled and not self.is_direct(self.body.outputs):
             self.names.move_to(len(self.body.operations))
             self.flush(OUTPUT, len(self.body.outputs))
+        else:
+            for item in self.body.outputs:
+                self.fetch(item.value)
         return self.grouped()
 
     def grouped(self) -> list[Line]:
@@ -259,7 +272,8 @@ class _Writer:
 
     def asked_input(self, value: int, atom: Atom) -> Code:
         """An input that may be dead where its reader lives: then any value does."""
-        if value in self.body.inputs or self.conditions.need(value) is ALWAYS:
+        known = value in self.body.inputs or atom not in (self.conditions.need(value) or ())
+        if not self.sampled or (known and not self.calls.per_sample):
             return self.variable(value)
         text = self.read(value, frozenset({atom}))
         test = self.conditions.test(frozenset({atom}), self.row)

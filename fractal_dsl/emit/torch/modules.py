@@ -131,6 +131,7 @@ class _ClassWriter:
             head=[] if runs else laid_out([Line(self.head())], 1),
             forward=[] if runs else laid_out(self.forward(), 2),
             answers=self.context.first.graph in self.classes.tapes.asked,
+            is_told=self.classes.tapes.told[self.context.first.graph],
         )
 
     def chained(self) -> list[Line]:
@@ -142,7 +143,11 @@ class _ClassWriter:
     def forward(self) -> list[Line]:
         body = self.context.body
         return forward_lines(
-            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.is_told
+            self.calls,
+            body,
+            Registers(body, input_names(self.graph.inputs)),
+            self.is_told,
+            self.is_entry,
         )
 
     def attributes(self) -> list[Line]:
