@@ -62,8 +62,10 @@ class _Tables:
             if isinstance(node, Call | Share):
                 inside = tuple(self.columns.enter(context, node.callee) for context in contexts)
                 self.enter[at, here, position] = self.number(node.callee, inside)
-                used = isinstance(node, Call)
-                ports = tuple(frozenset(need[position] if used else ()) for need in needs)
+                ports = tuple(frozenset(need[position]) for need in needs)
+                if isinstance(node, Share):  # whoever uses it asks for all that it gives
+                    every = frozenset(range(len(self.program.graphs[node.callee].outputs)))
+                    ports = (every,) * len(needs)
                 calls.append((node.callee, inside, ports))
         return calls
 

@@ -67,6 +67,16 @@ net on image[2, 8, 8] = wiring(x) {
     return p[0] >> global_avg_pool >> linear(3)
 }
 """,
+    "a shared network in a net with drop-path, also under stochastic depth": """
+implicit channels = 4
+body = conv >> conv
+part = {
+  s = shared(conv >> batch_norm)
+  return (id + stochastic_depth(s >> body, 0.5)) >> s >> (id + stochastic_depth(s, 0.3))
+}
+net on image[2, 8, 8] =
+    conv >> part >> (id + (conv (+) body)) >> global_avg_pool >> linear(3)
+""",
 }
 
 
