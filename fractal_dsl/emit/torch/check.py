@@ -30,7 +30,7 @@ IMPORTS: Final = {
 BUILTINS: Final = frozenset(
     """
     False None NotImplementedError True ValueError all any bool dict enumerate float int isinstance
-    iter len list next object range reversed set str sum super tuple type zip
+    iter len list min next object range reversed set str sum super tuple type zip
     """.split()
 )
 
@@ -40,7 +40,7 @@ DUNDERS: Final = frozenset(
 
 TORCH: Final = frozenset(
     """
-    torch.is_grad_enabled
+    torch.compiler torch.is_grad_enabled
     torch.Generator torch.Generator().manual_seed torch.add torch.autograd torch.cat
     torch.channels_last torch.div torch.double torch.float32 torch.full torch.maximum torch.minimum
     torch.mul torch.promote_types torch.rand torch.stack torch.sub torch.tensor torch.zeros

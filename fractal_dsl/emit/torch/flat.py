@@ -7,7 +7,7 @@ the same state-dict keys.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from fractal_dsl.emit.torch.calls import called, formula_on_samples
 from fractal_dsl.emit.torch.docs import class_doc
@@ -15,6 +15,7 @@ from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
+from fractal_dsl.emit.torch.owned import owned_in_flat
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.registers import input_name
 from fractal_dsl.emit.torch.templates import written
@@ -29,13 +30,24 @@ from fractal_dsl.ir.shapes import Shape
 __all__ = ["flat_view"]
 
 
-def flat_view(program: Program, columns: ColumnTable | None, picks: Picks) -> ClassView:
-    """The one class of a flat module; with `columns` its joins are steered by plans."""
-    return _FlatWriter(program, columns, picks).view()
+def flat_view(
+    program: Program, columns: ColumnTable | None, picks: Picks, order: Sequence[int] | None = None
+) -> ClassView:
+    """The one class of a flat module; with `columns` its joins are steered by plans.
+
+    `order` are the positions of the nodes in the order to compute them, if not their own.
+    """
+    return _FlatWriter(program, columns, picks, order).view()
 
 
 class _FlatWriter:
-    def __init__(self, program: Program, columns: ColumnTable | None, picks: Picks) -> None:
+    def __init__(
+        self,
+        program: Program,
+        columns: ColumnTable | None,
+        picks: Picks,
+        order: Sequence[int] | None,
+    ) -> None:
         self.program = program
         self.columns = columns
         sampling = program.sampling
@@ -44,7 +56,10 @@ class _FlatWriter:
         self.picks = picks
         self.flat: FlatProgram = flatten(program)
         self.nodes = self.flat.nodes
+        self.order = [at for at, node in enumerate(self.nodes) if not node.is_input]
+        self.order = self.order if order is None else list(order)
         self.readers = Counter(source for node in self.nodes for source in node.inputs)
+        self.owned = owned_in_flat(self.flat)
         names = Names(["plan_seed"])
         self.heads = {head: ident(names.free(head.name)) for head in program.head_parameters}
         self.name = Names().free(program.name)
@@ -213,42 +228,57 @@ class _FlatWriter:
 
     def forward(self) -> list[Line]:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
-        last = {s: at for at, node in enumerate(self.nodes) for s in node.inputs}
-        last.update(dict.fromkeys(self.flat.outputs, len(self.nodes)))
+        last = self.last_reads()
         inputs = self.flat.inputs
         self.variables.update((at, input_name(number)) for number, at in enumerate(inputs))
-        feeds: dict[int, list[tuple[int, int]]] = {}
+        feeds = self.feeds()
+        for at in inputs:
+            self.put(at, feeds, last)
+        for step, at in enumerate(self.order):
+            need = ALWAYS if needs is None else needs[at]
+            node = self.nodes[at]
+            text = self.operation(at, node)
+            done = [s for s in dict.fromkeys(node.inputs) if last.get(s) == step]
+            self.variables[at] = self.variables[done[0]] if done else self.new()
+            self.say(need, fill("{} = {}", self.variables[at], text), str(list(node.shape.sizes)))
+            for source in done[1:]:
+                self.let_go(source, need)
+            self.put(at, feeds, last)
+        return [*self.grouped(), *self.returned()]
+
+    def last_reads(self) -> dict[int, int]:
+        """The step at which a value is read last; not of one that only goes to joins."""
+        last = {
+            source: step
+            for step, at in enumerate(self.order)
+            for source in self.nodes[at].inputs
+            if self.nodes[at].join is None
+        }
+        return {**last, **dict.fromkeys(self.flat.outputs, len(self.nodes))}
+
+    def feeds(self) -> dict[int, list[tuple[int, int]]]:
+        """The joins, by position, and operands that a value goes to."""
+        found: dict[int, list[tuple[int, int]]] = {}
         for join in self.flat.joins:
             for operand, source in enumerate(self.nodes[join].inputs):
-                feeds.setdefault(source, []).append((join, operand))
-        for at, node in enumerate(self.nodes):
-            need = ALWAYS if needs is None else needs[at]
-            if not node.is_input:
-                text = self.operation(at, node)
-                self.release(node, at, last)
-                self.variables[at] = self.new()
-                note = str(list(node.shape.sizes))
-                self.say(need, fill("{} = {}", self.variables[at], text), note)
-            if needs is not None:
-                for join, operand in feeds.get(at, ()):
-                    self.put(at, join, operand)
+                found.setdefault(source, []).append((join, operand))
+        return found
+
+    def returned(self) -> list[Line]:
         kind = fill("Samples" if self.per_sample else "Tensor")
         values = [self.variables[at] for at in self.flat.outputs]
         if len(values) > 1:
-            self.say(ALWAYS, fill("return {}", commas(values)))
-        else:
-            self.say(ALWAYS, fill("y: {} = {}", kind, values[0]))
-            self.say(ALWAYS, fill("return y"))
-        return self.grouped()
+            return [Line(fill("return {}", commas(values)))]
+        return [Line(fill("y: {} = {}", kind, values[0])), Line(fill("return y"))]
 
     def operation(self, at: int, node: FlatNode) -> Code:
-        values = [self.read(source, self.needs[at] if self.needs else ALWAYS)
-                  for source in node.inputs]  # fmt: skip
         if node.attributes is None:
-            if self.columns is None:
-                return fill("mean([{}])", commas(values))
             assert node.join is not None
+            if self.columns is None:
+                return fill("mean(ys_{})", literal(node.join))
             return fill("self.join_{}(ys_{})", literal(node.join), literal(node.join))
+        need = self.needs[at] if self.needs else ALWAYS
+        values = [self.read(source, need) for source in node.inputs]
         shapes = self.shapes(node)
         if not self.is_module(node):
             entry = ENTRIES[node.attributes.operator]
@@ -271,28 +301,43 @@ class _FlatWriter:
             return text
         return fill("{}.at({})", text, self.who(need))
 
-    def put(self, at: int, join: int, operand: int) -> None:
-        """An operand into its join's list, if it lives."""
+    def put(
+        self, at: int, feeds: Mapping[int, list[tuple[int, int]]], last: Mapping[int, int]
+    ) -> None:
+        """A value to the joins that it feeds, where it lives; away, if only they read it."""
+        going = feeds.get(at, ())
+        for join, operand in going:
+            self.put_into(at, join, operand)
+        if going and at not in last:
+            need = self.needs[at] if self.needs else ALWAYS
+            self.let_go(at, need)
+
+    def put_into(self, at: int, join: int, operand: int) -> None:
         number = self.nodes[join].join
         assert number is not None
-        need = frozenset({(number, operand)})
+        need = ALWAYS if self.columns is None else frozenset({(number, operand)})
         if join not in self.begun:
             self.begun.add(join)
             start = len(self.lines)
             while start and self.lines[start - 1][0] == need:
                 start -= 1
-            begin = Line(fill("ys_{} = []", literal(number)))
+            begin = Line(fill("ys_{} = {}", literal(number), self.empty(join)))
             self.lines.insert(start, (ALWAYS, begin))
         self.say(need, fill("ys_{}.append({})", literal(number), self.read(at, need)))
 
+    def empty(self, join: int) -> Code:
+        """What a join's operands are put into: their sum, or a list."""
+        if self.per_sample:
+            return fill("[]")
+        alone = self.owned.issuperset(self.nodes[join].inputs)
+        return fill("Sum()" if alone else "Sum(shared=True)")
+
+    def let_go(self, at: int, need: Need) -> None:
+        self.free.append(self.variables[at])
+        self.say(need, fill("del {}", self.variables[at]))
+
     def say(self, need: object, code: Code, note: str = "") -> None:
         self.lines.append((need, Line(code, note)))
-
-    def release(self, node: FlatNode, at: int, last: dict[int, int]) -> None:
-        """Variables of values read here last may be used again."""
-        for source in dict.fromkeys(node.inputs):
-            if last[source] == at:
-                self.free.append(self.variables[source])
 
     def new(self) -> Code:
         if self.free:

@@ -162,6 +162,7 @@ class _Writer:
         for at, part in enumerate(self.body.operations):
             self.names.move_to(at)
             self.write(at, part)
+            self.let_go(at, part)
         if self.is_open and self.sampled and not self.is_direct(self.body.outputs):
             self.names.move_to(len(self.body.operations))
             self.flush(OUTPUT, len(self.body.outputs))
@@ -202,6 +203,21 @@ class _Writer:
                     self.inlined[outputs_of(part)[0]] = text
                 elif not self.append(part, text):
                     self.assign(part, text)
+
+    def let_go(self, at: int, part: Part) -> None:
+        """Forget what is read last here: else it is held while more is computed."""
+        if isinstance(part, Meet | Loop) or at in self.inline or self.is_last(at):
+            return
+        given = {self.names.of(value) for value in outputs_of(part) if self.names.is_known(value)}
+        done = {self.names.of(value): None for value in self.names.read_last(inputs_of(part))}
+        for name in done:
+            if name not in given:
+                self.add(self.conditions.need(outputs_of(part)[0]), fill("del {}", name))
+
+    def is_last(self, at: int) -> bool:
+        """Whether nothing is computed after position `at`."""
+        rest = self.body.operations[at + 1 :]
+        return all(isinstance(part, Meet | Unpack) for part in rest)
 
     def expression(self, part: Part) -> Code:
         need = self.conditions.need(outputs_of(part)[0])

@@ -27,6 +27,7 @@ def emit_module(
     style: str = "modules",
     columns: ColumnTable | None = None,
     recomputed: Collection[int] = (),
+    order: Sequence[int] | None = None,
     spec_name: str,
     spec_sha256: str,
     version: str,
@@ -36,14 +37,16 @@ def emit_module(
     `style` is "modules", a class for each rule level, or "flat", one class with everything
     in a row; both have the same state-dict keys. `columns` are needed where the program is
     sampled (`passes.column_table`). Instances of the graphs `recomputed` (`modules` style only)
-    keep nothing for the backward pass. What is returned has passed `check_code`.
+    keep nothing for the backward pass. `order` is that of the nodes in `flat` style
+    (`passes.schedule`). What is returned has passed `check_code`.
     """
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
     picks = Picks(program, columns if sampled else None)
     table_ = columns if sampled else None
+    per_sample = sampled and program.sampling is not None and program.sampling.per_sample
     if style == "flat":
-        views = [flat_view(program, table_, picks)]
+        views = [flat_view(program, table_, picks, order)]
     else:
         views = class_views(Classes(Tapes(program, table_), picks), recomputed)
     view = {
@@ -52,6 +55,7 @@ def emit_module(
         "name": views[-1].name,
         "plan": plan_view(program, picks, views) if sampled else None,
         "has_joins": has_joins,
+        "sums": True if has_joins and style == "flat" and not per_sample else None,
         "recompute": True if recomputed else None,
         "parts": parts(views),
         "classes": views,
@@ -71,7 +75,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
-PARTS = ("Learned", "biased")
+PARTS = ("Learned", "MaxPool2d", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives, where not said otherwise"
 
 
@@ -133,7 +137,8 @@ def imports(
     typed = sorted({*typed, *(["NamedTuple"] * per_sample), *(["Any"] * again)})
     if typed:
         standard.append(fill("from typing import {}", Code(", ".join(typed))))
-    used: list[Safe] = [fill("import torch")] if has_joins or again or "torch." in text else []
+    needs_torch = has_joins or again or "torch." in text or parts(views) & {"Learned", "MaxPool2d"}
+    used: list[Safe] = [fill("import torch")] if needs_torch else []
     used.append(fill("from torch import Tensor, nn"))
     if again:
         used.append(fill("from torch.utils.checkpoint import checkpoint"))
@@ -143,7 +148,7 @@ def imports(
 def parts(views: Sequence[ClassView]) -> set[str]:
     """Names of our own layers that the code uses; the template of them asks."""
     made = "\n".join(line for view in views for line in view.modules)
-    return {name for name in PARTS if re.search(rf"\b{name}\(", made)}
+    return {name for name in PARTS if re.search(rf"(?<!nn\.)\b{name}\(", made)}
 
 
 def code_of(view: ClassView) -> list[Safe]:

@@ -95,6 +95,11 @@ def written(
     view["pair"] = len(inputs) == 2
     if "ceil" in facts and view["stride"] == view["kernel_size"]:
         view["stride"] = None
+        view["halves"] = (
+            view["kernel_size"] == literal(2)
+            and not facts["ceil"]
+            and not any(view[name] for name in ("stride", "padding"))
+        )
     if "half" in facts:
         view["half"] = half(numbers["kernel_size"]) if facts["half"] else None
         view.setdefault("padding", None)
