@@ -50,7 +50,7 @@ def anytime(model: nn.Module, x: Tensor) -> Iterator[tuple[int | None, Tensor]]:
         raise ValueError("model is in train mode; eval mode was expected: model.eval()")
     shared = Shared()
     for k in (*range(1, network.columns + 1), None):
-        with shared, torch.no_grad():
+        with torch.no_grad(), shared:  # outside, where the mode itself is not looked up
             plan = network.full_plan() if k is None else network.column_plan(k)
             y = network(x, plan)
         yield k, y

@@ -93,13 +93,11 @@ def written(
     view["per_sample"] = per_sample
     view["many"] = len(inputs) > MANY
     view["pair"] = len(inputs) == 2
-    if "ceil" in facts and view["stride"] == view["kernel_size"]:
-        view["stride"] = None
-        view["halves"] = (
-            view["kernel_size"] == literal(2)
-            and not facts["ceil"]
-            and not any(view[name] for name in ("stride", "padding"))
-        )
+    if "ceil" in facts:
+        if view["stride"] == view["kernel_size"]:
+            view["stride"] = None
+        given = [view["kernel_size"], view["stride"], view["padding"], facts["ceil"]]
+        view["halves"] = given == [literal(2), None, None, False]
     if "half" in facts:
         view["half"] = half(numbers["kernel_size"]) if facts["half"] else None
         view.setdefault("padding", None)
