@@ -162,9 +162,11 @@ class _FlatWriter:
     def is_inplace(self, node: FlatNode) -> bool:
         """Where nothing else reads what comes in, and its maker needs only its own input."""
         (source,) = node.inputs[:1] or (0,)
-        before = self.nodes[source].attributes
-        fresh = before is not None and before.operator == "batch_norm"
-        return fresh and self.readers[source] == 1 and source not in self.flat.outputs
+        before = self.nodes[source]
+        if before.attributes is None or self.readers[source] != 1 or source in self.flat.outputs:
+            return False
+        kind = before.attributes.operator
+        return kind == "batch_norm" or (kind == "dropout2d" and self.is_inplace(before))
 
     def join(self, number: int, picks: tuple[Pick, ...] | None) -> Code:
         node = self.nodes[self.flat.joins[number]]
