@@ -70,14 +70,14 @@ def peer() -> nn.Module:
 CANDIDATES = 8  # of which one local plan is taken
 
 
-def stratified(model: Any, draws: int) -> list[tuple[str, Any]]:
+def stratified(model: Any, draws: int, size: int = 32) -> list[tuple[str, Any]]:
     """Half local plans, half global ones, the columns in turn; each with the name of its stratum.
 
     Local plans are drawn many, sorted by how much they leave, and taken one from each group of
-    neighbours, at random; two groups are a stratum.
+    neighbours, at random; two groups are a stratum. `size` is that of the images.
     """
     locals_ = local_plans(model, (draws + 1) // 2 * CANDIDATES)
-    locals_.sort(key=lambda plan: live_share(model, plan))
+    locals_.sort(key=lambda plan: live_share(model, plan, size))
     generator = torch.Generator().manual_seed(2)
     found: list[tuple[str, Any]] = []
     for number in range(draws):
@@ -109,12 +109,12 @@ def stratified_samples(model: Any, draws: int, samples: int) -> list[list[Any]]:
     return [plans[at * samples : (at + 1) * samples] for at in range(draws)]
 
 
-def live_share(model: Any, plan: Any) -> float:
+def live_share(model: Any, plan: Any, size: int = 32) -> float:
     """Multiply-adds of the convolutions that `plan` computes, of all."""
-    return macs(model, plan) / macs(model, model.full_plan())
+    return macs(model, plan, size) / macs(model, model.full_plan(), size)
 
 
-def macs(model: Any, plan: Any) -> float:
+def macs(model: Any, plan: Any, size: int) -> float:
     """Counted on a copy without values, which computes shapes only."""
     total = 0
 
@@ -126,7 +126,7 @@ def macs(model: Any, plan: Any) -> float:
     convs = [m for m in shapes.modules() if isinstance(m, nn.Conv2d)]
     handles = [conv.register_forward_hook(count) for conv in convs]
     with torch.no_grad():
-        shapes(torch.zeros(1, 3, 32, 32, device="meta"), plan=plan)
+        shapes(torch.zeros(1, 3, size, size, device="meta"), plan=plan)
     for handle in handles:
         handle.remove()
     return total

@@ -11,10 +11,14 @@ __all__ = ["Source", "Span"]
 
 @dataclass(eq=False)
 class Source:
-    """One file of FDL: `name` is how messages call it, `text` what it holds."""
+    """One file of FDL: `name` is how messages call it, `text` what it holds.
+
+    `is_shipped` of what travels with the compiler: a user's mistake is never told there.
+    """
 
     name: str
     text: str
+    is_shipped: bool = False
 
     @cached_property
     def _starts(self) -> list[int]:

@@ -11,7 +11,10 @@ from typing import NoReturn, TypeAlias
 
 from fractal_dsl.version import VERSION
 
-__all__ = ["COMMANDS", "SHELLS", "STAGES", "UsageError", "build_parser", "with_command"]
+__all__ = [
+    "COMMANDS", "SHELLS", "STAGES", "Commands", "UsageError", "add", "add_choices", "build_parser",
+    "with_command",
+]  # fmt: skip
 
 SHELLS = ("bash", "zsh", "fish")
 STAGES = ("tokens", "syntax", "resolved", "ir", "flat", "report", "python", "dot")
@@ -34,6 +37,7 @@ examples:
   fractalc fractal4.fdl -o col3.py --column 3     one column, a network of its own
   fractalc info fractal4.fdl                      depth, columns, paths, work, memory
   fractalc check *.fdl                            only look for mistakes
+  fractalc train digits.fdl --data digits         train it
   fractalc explain F0202                          what a code means, and how to mend it
 
 `fractalc COMMAND --help` says more. A specification called like a command: ./info.
@@ -46,6 +50,7 @@ exit status:
   2  the command line is wrong
   3  the specification is over a limit
   70 a bug in fractalc, with a report to send
+ 130 interrupted
 """
 
 CHECK = "Looks for mistakes in every net of every file, and writes nothing."
@@ -71,7 +76,44 @@ COMMANDS = {
     "dump": "print what one stage of the compiler made",
     "explain": "say what a code such as F0202 means",
     "operators": "list the operators",
+    "train": "train a network, and go on where training stopped",
+    "eval": "loss, accuracy and time of each column of a trained network",
+    "report": "figures and tables of runs",
+    "export": "write a trained network for use",
+    "experiment": "train the rows of a table and print it",
     "completion": "print a script for your shell",
+}
+
+
+EXAMPLES_OF = {
+    "compile": (
+        "fractalc fractal4.fdl -o model.py -o model.svg",
+        "fractalc fractal4.fdl -o model.py --set C=5 --style flat",
+        "fractalc fractal4.fdl -o sample.png --highlight sample=7",
+        "fractalc - -o - --to json < fractal4.fdl",
+    ),
+    "info": (
+        "fractalc info fractal4.fdl",
+        "fractalc info fractal4.fdl --set C=60",
+        "fractalc info fractal4.fdl --column 3 --json",
+        "fractalc info fractal4.fdl --batch 128    memory of the worst draw, before training",
+    ),
+    "check": ("fractalc check *.fdl", "fractalc check fractal4.fdl --set C=5 --json"),
+    "keymap": ("fractalc keymap f.fdl f.fdl --set-small C=3 --set-large C=4",),
+    "dump": (
+        "fractalc dump fractal4.fdl --stage ir      each distinct graph",
+        "fractalc dump fractal4.fdl --stage flat    every node, with its state-dict key",
+    ),
+    "explain": ("fractalc explain F0202", "fractalc explain        every code"),
+    "operators": ("fractalc operators",),
+    "eval": ("fractalc eval runs/digits", "fractalc eval runs/digits --column all --json"),
+    "report": ("fractalc report runs/one runs/other -o figures",),
+    "export": (
+        "fractalc export runs/digits -o digits.safetensors -o digits.onnx",
+        "fractalc export runs/digits -o column2.py --column 2",
+    ),
+    "experiment": ("fractalc experiment table4.toml --epochs 20",),
+    "completion": ("fractalc completion bash",),
 }
 
 
@@ -127,6 +169,9 @@ def build_parser() -> argparse.ArgumentParser:
     explain = add(commands, "explain", EXPLAIN)
     explain.add_argument("code", metavar="CODE", nargs="?", help="leave it out for a list")
     add(commands, "operators", "The operators of the language, with their settings.")
+    from fractal_dsl.cli.training_arguments import add_training  # which needs `add` of this file
+
+    add_training(commands)
     completion = add(commands, "completion", COMPLETION)
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
     return parser
@@ -138,11 +183,13 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 def add(
     commands: Commands, name: str, about: str, usage: str | None = None
 ) -> argparse.ArgumentParser:
+    shown = "".join(f"\n  {example}" for example in EXAMPLES_OF.get(name, ()))
     parser = commands.add_parser(
         name,
         help=COMMANDS[name],
         usage=usage,
         description=about,
+        epilog=f"examples:{shown}" if shown else None,
         formatter_class=Formatter,
         allow_abbrev=False,
     )
@@ -204,7 +251,15 @@ def add_compile(commands: Commands) -> None:
 def add_info(commands: Commands) -> None:
     parser = add(commands, "info", INFO)
     add_source(parser)
+    about = "what training on N samples at once keeps, at worst and on average (needs torch)"
+    parser.add_argument("--batch", type=samples, metavar="N", help=about)
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def samples(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10**6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of samples from 1 to 1000000")
+    return int(text)
 
 
 def add_check(commands: Commands) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from fractal_dsl.cli.arguments import UsageError
 from fractal_dsl.cli.console import Console
@@ -14,6 +15,16 @@ from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.driver.targets import PICTURES, STDOUT, Target, targets
 
 __all__ = ["run"]
+
+OPTIONS = {
+    "expand": (PICTURES, "pictures"),
+    "highlight": (PICTURES, "pictures"),
+    "checkpoint": ({"python"}, "Python"),
+    "style": ({"python"}, "Python"),
+}
+"""Which kinds of output an option is for."""
+
+UNASKED = (None, False, "modules")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -39,11 +50,22 @@ def targets_of(arguments: argparse.Namespace) -> tuple[Target, ...]:
         )
     with asked():
         wanted = targets(arguments.outputs, arguments.to)
-    if not any(target.kind in PICTURES for target in wanted):
-        for option in ("expand", "highlight"):
-            if getattr(arguments, option):
-                raise UsageError(f"--{option} is for pictures, and no output is one")
+    for target in wanted:
+        if is_one_file(target.path, arguments.spec):
+            raise UsageError(f"-o {target.path} would overwrite the specification")
+    kinds = {target.kind for target in wanted}
+    for option, (of, name) in OPTIONS.items():
+        if getattr(arguments, option) not in UNASKED and kinds.isdisjoint(of):
+            raise UsageError(f"--{option} is for {name}, and no output is that")
     return wanted
+
+
+def is_one_file(path: str, other: str) -> bool:
+    """Whether both names lead to one file that is there."""
+    try:
+        return STDOUT not in (path, other) and Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def made(compilation: Compilation, target: Target, arguments: argparse.Namespace) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -15,13 +16,23 @@ from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.passes.paths import exact_or_power
 from fractal_dsl.passes.report import Report
 
+if TYPE_CHECKING:
+    from fractal_dsl.runtime import DrawMemory
+
 __all__ = ["page"]
 
 MOST_ROWS = 40
 MOST_ARITIES = 8
 
 
-def page(report: Report, sampling: Sampling | None, width: int, *, colour: bool) -> str:
+def page(
+    report: Report,
+    sampling: Sampling | None,
+    width: int,
+    memory: DrawMemory | None = None,
+    *,
+    colour: bool,
+) -> str:
     """All of `report` as text of lines up to `width` cells."""
     console = Console(
         file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour,
@@ -29,7 +40,7 @@ def page(report: Report, sampling: Sampling | None, width: int, *, colour: bool)
     )  # fmt: skip
     with console.capture() as capture:
         console.print(Text(report.name, style="bold"))
-        console.print(facts(report, sampling))
+        console.print(facts(report, sampling, memory))
         heading(console, "columns")
         console.print(columns(report))
         if report.paths.exact is None or report.paths.exact > 1:
@@ -44,26 +55,34 @@ def heading(console: Console, text: str) -> None:
     console.print(Text(text, style="bold"))
 
 
-def facts(report: Report, sampling: Sampling | None) -> Table:
+def facts(report: Report, sampling: Sampling | None, memory: DrawMemory | None) -> Table:
     table = Table(box=None, show_header=False, pad_edge=True, padding=(0, 2, 0, 0))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in rows(report, sampling):
+    for name, value in rows(report, sampling, memory):
         table.add_row(f"  {name}", value)
     return table
 
 
-def rows(report: Report, sampling: Sampling | None) -> Iterator[tuple[str, str]]:
+def rows(
+    report: Report, sampling: Sampling | None, memory: DrawMemory | None
+) -> Iterator[tuple[str, str]]:
     yield "input -> output", f"{report.input} -> {report.output}"
     dense = report.weighted_depth
     yield "depth", f"{grouped(report.depth)} convolutions ({grouped(dense)} with dense layers)"
     yield "convolutions", grouped(report.convs)
     size = scaled(report.parameters * 4, 1024, "B")
-    yield "parameters", f"{grouped(report.parameters)} ({size} in float32)"
+    more = " + extern" if report.externs else ""
+    yield "parameters", f"{grouped(report.parameters)}{more} ({size} in float32)"
     one = "an image" if report.input.kind == "image" else "a sample"
-    yield "multiply-adds", f"{grouped(report.macs)} {one} ({scaled(report.macs, 1000, '')})"
+    yield "multiply-adds", f"{grouped(report.macs)}{more} {one} ({scaled(report.macs, 1000, '')})"
     kept = scaled(report.activation_bytes, 1024, "B")
     yield "activations", f"{kept} {one} in float32, all kept for training"
+    if memory is not None:
+        yield "memory", f"a training step: {memory}"
+    if report.externs:
+        each = ", ".join(f"{path} x {count}" for path, count in report.externs.items())
+        yield "extern modules", f"{each}; no number here has what they hold and do"
     yield "joins", joins(report)
     yield "paths", paths(report)
     if report.receptive_field is not None:

@@ -41,16 +41,22 @@ class Form:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Compilation:
     """A compiled net: its graph, what is known of it, and every form it can be written in.
 
-    `spec` is what it came from, `warnings` what the compiler would have a person look at.
+    `spec` is what it came from, `imported` the files that it imports in the order in which they
+    are read, `warnings` what the compiler would have a person look at.
     """
 
     spec: Source
     program: Program
     warnings: tuple[Diagnostic, ...] = ()
+    imported: tuple[Source, ...] = ()
+
+    def __repr__(self) -> str:
+        ends = f"{self.program.input} -> {self.program.output}"
+        return f"<Compilation {self.name}: {ends}, from {self.spec.name}>"
 
     @property
     def name(self) -> str:
@@ -85,7 +91,8 @@ class Compilation:
             recomputed=recomputed(self.program) if checkpoint else (),
             order=schedule(self.program) if style == "flat" else None,
             spec_name=PurePath(self.spec.name).name,
-            spec_sha256=digest(self.spec),
+            spec_sha256=digest([self.spec, *self.imported]),
+            imported=len(self.imported),
             version=VERSION,
         )
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.diagnostics.render import render
 from fractal_dsl.driver.compilation import Compilation
+from fractal_dsl.driver.imports import resolved
 from fractal_dsl.driver.settings import fdl_values
 from fractal_dsl.driver.sources import read_source
 from fractal_dsl.passes import pipeline
 from fractal_dsl.passes.report import facts
-from fractal_dsl.semantics import elaborate, resolve
+from fractal_dsl.semantics import elaborate
 from fractal_dsl.source import Source
-from fractal_dsl.syntax import parse
 
 __all__ = ["compile", "compile_source"]
 
@@ -26,15 +26,15 @@ def compile_source(
 
     Raises DiagnosticError with everything that is wrong with the file.
     """
-    syntax = parse(source)
-    resolved = resolve(syntax)
-    elaborated = elaborate(resolved, net, fdl_values(params or {}))
+    found = resolved(source)
+    elaborated = elaborate(found, net, fdl_values(params or {}))
     program = pipeline.run(elaborated.program)
-    if resolved.assertions:
-        failures = elaborated.check_assertions(facts(program))
+    if found.assertions:
+        known = facts(program)
+        failures = elaborated.check_assertions(known, known.unknown)
         if failures:
             raise DiagnosticError(*failures)
-    return Compilation(source, program, elaborated.warnings)
+    return Compilation(source, program, elaborated.warnings, found.sources[1:])
 
 
 def compile(  # noqa: A001 - the word users expect

@@ -31,6 +31,7 @@ def report_data(compilation: Compilation) -> dict[str, Any]:
         "buffers": report.buffers,
         "macs": report.macs,
         "operators": dict(report.operators),
+        "externs": dict(report.externs),
         "paths": str(report.paths),
         "paths_exact": report.paths.exact is not None,
         "path_lengths": lengths(report.path_lengths),
@@ -78,6 +79,6 @@ def field(found: ReceptiveField | None) -> dict[str, Any] | None:
     return {
         "height": found.height,
         "width": found.width,
-        "jump": list(found.jump),
+        "jump": [int(one) if one == int(one) else float(one) for one in found.jump],
         "whole": found.is_whole,
     }

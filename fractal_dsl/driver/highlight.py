@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+from fractal_dsl.driver.limits import check_columns
 from fractal_dsl.driver.request import RequestError
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.ir.graph import Program, Sampling
-from fractal_dsl.reference.plans import Plan, column_count, column_plan, local_plan
+from fractal_dsl.passes.column_plans import Plan, column_plan
+from fractal_dsl.passes.columns import ColumnMap
+from fractal_dsl.reference.plans import local_plan, resolve
 
 __all__ = ["Highlight", "parse_highlight", "plan_of"]
 
@@ -36,16 +39,31 @@ def parse_highlight(text: str) -> Highlight:
 def plan_of(program: Program, highlight: Highlight) -> Plan:
     """Which join inputs are live in a column or a sample.
 
-    A net without `drop_path` is sampled at the paper's rates. Raises RequestError.
+    A net without `drop_path` is sampled at the paper's rates. Raises RequestError for a column
+    that is not there, DiagnosticError (F0308) where there are too many to list.
     """
-    flat = flatten(program)
-    count = column_count(flat)
     if highlight.what == "column":
-        if not 1 <= highlight.number <= count:
-            raise RequestError(f"--highlight {highlight}: the columns of this net are 1 to {count}")
-        return column_plan(flat, highlight.number)
+        return named_column(program, highlight)
     sampling = program.sampling or PAPER
     generator = random.Random(highlight.number)
-    if generator.random() < sampling.mixture:
-        return column_plan(flat, generator.choice(sampling.columns or range(1, count + 1)))
-    return local_plan(flat, sampling, generator)
+    if generator.random() >= sampling.mixture:
+        return local_plan(flatten(program), sampling, generator)
+    columns = ColumnMap(program)
+    check_columns(columns)
+    return reached(columns, generator.choice(sampling.columns or range(1, columns.count + 1)))
+
+
+def named_column(program: Program, highlight: Highlight) -> Plan:
+    columns = ColumnMap(program)
+    if not 1 <= highlight.number <= columns.count:
+        raise RequestError(
+            f"--highlight {highlight}: the columns of this net are 1 to {columns.count:,}"
+        )
+    if highlight.number not in (1, columns.count):
+        check_columns(columns)
+    return reached(columns, highlight.number)
+
+
+def reached(columns: ColumnMap, column: int) -> Plan:
+    """The plan of a column, empty for the joins that it does not reach."""
+    return resolve(flatten(columns.program), column_plan(columns, column).__getitem__)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
-from fractal_dsl.source import Source
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
+from fractal_dsl.source import Source, Span
 
 __all__ = ["STDIN", "digest", "read_source"]
 
@@ -44,11 +45,22 @@ def decoded(name: str, data: bytes) -> Source:
     return Source(name, data.decode("utf-8", "surrogateescape"))
 
 
-def unreadable(name: str, error: Exception) -> Diagnostic:
+def unreadable(
+    name: str, error: Exception, span: Span | None = None, helps: tuple[Help, ...] = ()
+) -> Diagnostic:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Diagnostic("F0801", f"cannot read `{name}`: {reason.lower()}", None)
+    return Diagnostic("F0801", f"cannot read `{name}`: {reason.lower()}", span, helps=helps)
 
 
-def digest(source: Source) -> str:
-    """The sha256 of the file's bytes, in hexadecimal."""
-    return sha256(source.text.encode("utf-8", "surrogateescape")).hexdigest()
+def digest(sources: Sequence[Source]) -> str:
+    """The sha256 of a file's bytes, in hexadecimal.
+
+    Of several files, the sha256 of the list of theirs, one a line: what
+    `sha256sum FILE ... | cut -c-64 | sha256sum` prints. Their names and places are no part of it.
+    """
+    digests = [
+        sha256(source.text.encode("utf-8", "surrogateescape")).hexdigest() for source in sources
+    ]
+    if len(digests) == 1:
+        return digests[0]
+    return sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()

@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from fractal_dsl.driver.compilation import Compilation
 from fractal_dsl.driver.compile import compile_source
+from fractal_dsl.driver.imports import resolved
 from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.ir import text
 from fractal_dsl.ir.flat import FlatNode
 from fractal_dsl.ir.flatten import flatten
-from fractal_dsl.semantics import resolve
 from fractal_dsl.semantics.definitions import Definition, Resolved
 from fractal_dsl.semantics.values import Value
 from fractal_dsl.source import Source
@@ -20,16 +20,17 @@ from fractal_dsl.syntax import parse, tree
 from fractal_dsl.syntax.parser_table import lexemes_of
 from fractal_dsl.syntax.printer import print_program
 
-__all__ = ["STAGES", "Request"]
+__all__ = ["OF_TEXT", "STAGES", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A file, and which net of it with which values."""
+    """A file, which net of it with which values, and which column of that, if only one."""
 
     source: Source
     net: str | None
     params: dict[str, Value]
+    column: int | None = None
 
 
 Stage: TypeAlias = Callable[[Request], str]
@@ -47,15 +48,14 @@ def syntax(request: Request) -> str:
     return print_program(parse(request.source))
 
 
-def resolved(request: Request) -> str:
+def names(request: Request) -> str:
     """Each rule of the file with its cases, its recursion and what it takes implicitly."""
-    found = resolve(parse(request.source))
+    found = resolved(request.source)
     lines: list[str] = []
-    for definition in found.names.values():
-        if not definition.from_prelude:
-            lines += rule_lines(found, definition)
+    for definition in found.names.own:
+        lines += rule_lines(found, definition)
     for name, param in found.params.items():
-        lines.append(f"param {name} = {one_line(param.value)}")
+        lines.append(f"param {name} = {one_line(param.declaration.value)}")
     for net in found.nets:
         lines.append(f"net {net.name or ''}".rstrip())
     return "\n".join(lines)
@@ -119,16 +119,20 @@ def dot(request: Request) -> str:
 
 
 def compiled(request: Request) -> Compilation:
-    return compile_source(request.source, net=request.net, params=request.params)
+    whole = compile_source(request.source, net=request.net, params=request.params)
+    return whole if request.column is None else whole.column(request.column)
 
 
 STAGES: dict[str, Stage] = {
     "tokens": tokens,
     "syntax": syntax,
-    "resolved": resolved,
+    "resolved": names,
     "ir": ir,
     "flat": flat,
     "report": report,
     "python": python,
     "dot": dot,
 }
+
+OF_TEXT = ("tokens", "syntax", "resolved")
+"""Stages of the file as a whole, whichever net and column of it is asked for."""

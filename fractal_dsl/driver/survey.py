@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fractal_dsl.semantics import resolve
+from fractal_dsl.driver.imports import resolved
 from fractal_dsl.source import Source
-from fractal_dsl.syntax import parse
 
 __all__ = ["Survey", "survey"]
 
@@ -22,7 +21,7 @@ class Survey:
 
 def survey(source: Source) -> Survey:
     """Raises DiagnosticError for what is wrong with the file as a whole."""
-    found = resolve(parse(source))
+    found = resolved(source)
     nets = (None,) if len(found.nets) < 2 else tuple(net.name or "net" for net in found.nets)
-    own = (rule for rule in found.names.values() if not rule.from_prelude)
-    return Survey(nets, tuple((rule.name, tuple(sorted(found.implicits[rule]))) for rule in own))
+    rules = found.names.own
+    return Survey(nets, tuple((rule.name, tuple(sorted(found.implicits[rule]))) for rule in rules))

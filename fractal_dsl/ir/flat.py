@@ -54,8 +54,11 @@ class FlatNode:
     """An instance: an input (`attributes` None, no operands), an operator, or a join.
 
     `key` is the state-dict prefix of its weights, such as `block.0.f_1.conv.conv2d`.
+    `weight` is the key of the node whose weight it uses in place of its own, if it does.
     `calls` is the chain of labels it was reached by, outermost first. `join` is its flat
-    join number (data-flow order, from 0), None for what is no join.
+    join number (data-flow order, from 0), None for what is no join. `start` is, of the end of
+    a branch under stochastic depth, the position of the branch's first node: those from there
+    on read one value from before, and nothing else reads theirs.
     """
 
     attributes: Attributes | None
@@ -67,6 +70,8 @@ class FlatNode:
     join: int | None = None
     operands: tuple[FlatOperand, ...] = ()
     span: Span | None = None
+    start: int | None = None
+    weight: str = ""
 
     @property
     def is_input(self) -> bool:

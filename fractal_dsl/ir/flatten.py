@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from fractal_dsl.ir.flat import Choice, FlatCall, FlatNode, FlatOperand, FlatProgram
@@ -17,8 +17,10 @@ from fractal_dsl.ir.graph import (
     Program,
     Ref,
     Segment,
+    Share,
 )
 from fractal_dsl.ir.names import attribute_name
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -45,7 +47,7 @@ def node_count(program: Program) -> int:
 def _share(node: Node, made: list[int]) -> int:
     if isinstance(node, Call):
         return node.count * made[node.callee]
-    return 0 if isinstance(node, Input) else 1
+    return 0 if isinstance(node, Input | Share) else 1
 
 
 def flat_networkx(flat: FlatProgram) -> nx.MultiDiGraph[int]:
@@ -63,7 +65,7 @@ def flat_networkx(flat: FlatProgram) -> nx.MultiDiGraph[int]:
     return view
 
 
-def segment_of(node: Apply | Call, turns: tuple[int, ...] = ()) -> Segment:
+def segment_of(node: Apply | Call | Share, turns: tuple[int, ...] = ()) -> Segment:
     """The part of state-dict keys that `node` adds: its `@name`, else its segment, as an attribute.
 
     `turns` are the copies' indices of the inline calls around it; they stand first.
@@ -96,6 +98,7 @@ class _Frame:
     labels: tuple[str, ...] = ()
     copy: int = 0
     opened: int | None = None
+    start: int = 0
     values: list[tuple[int, ...]] = field(default_factory=list)
     operands: dict[int, tuple[FlatOperand, ...]] = field(default_factory=dict)
 
@@ -109,6 +112,7 @@ class _Flattener:
         self.nodes: list[FlatNode] = []
         self.calls: list[FlatCall] = []
         self.joins = 0
+        self.shares: list[str] = []
 
     def run(self) -> FlatProgram:
         net = self.program.net
@@ -138,6 +142,8 @@ class _Flattener:
                     frame.values.append((self.apply(node, frame),))
                 case Join():
                     frame.values.append((self.join(node, frame),))
+                case Share():
+                    frame.values.append((self.share(node, frame),))
                 case Call():
                     inputs = tuple(frame.value(ref) for ref in node.inputs)
                     stack.append(self.enter(frame, node, inputs, 0))
@@ -149,11 +155,14 @@ class _Flattener:
     def apply(self, node: Apply, frame: _Frame) -> int:
         inputs = tuple(frame.value(ref) for ref in node.inputs)
         key = frame.prefix + str(segment_of(node, frame.turns))
-        return self.add(
-            FlatNode(
-                node.attributes, inputs, node.shape, key, frame.labels, node.tag, span=node.span
-            )
-        )
+        tied = "" if node.weight is None else self.nodes[frame.values[node.weight][0]].key
+        made = FlatNode(
+            node.attributes, inputs, node.shape, key, frame.labels, node.tag,
+            weight=tied, span=node.span,
+        )  # fmt: skip
+        if isinstance(node.attributes, StochasticDepth):
+            made = replace(made, key=frame.prefix.removesuffix("."), start=frame.start)
+        return self.add(made)
 
     def join(self, node: Join, frame: _Frame) -> int:
         operands = self.resolved(node.operands, node.branches, frame, sampled=node.sampled)
@@ -192,14 +201,26 @@ class _Flattener:
             self.calls.append(FlatCall(frame.graph.label, here, here, tuple(made), branches))
         return tuple(made)
 
+    def share(self, node: Share, frame: _Frame) -> int:
+        """A number below zero for the instance that calls will use, by its prefix of keys."""
+        self.shares.append(f"{frame.prefix}{segment_of(node, frame.turns)}.")
+        return ~(len(self.shares) - 1)
+
     def enter(self, frame: _Frame, node: Call, inputs: tuple[int, ...], copy: int) -> _Frame:
         callee = self.program.graphs[node.callee]
         scope, opened = self.scope(frame.scope, callee)
         segment = segment_of(node, frame.turns)
+        if node.network is not None:
+            prefix = self.shares[~frame.value(node.network)]
+            labels = (*frame.labels, callee.label)
+            return _Frame(
+                callee, inputs, scope, prefix=prefix, labels=labels, copy=copy, opened=opened
+            )
         if node.inline or node.count > 1:
             segment = Segment(segment.name, (*segment.indices, node.first + copy))
         labels = (*frame.labels, callee.label)
         made = _Frame(callee, inputs, scope, labels=labels, copy=copy, opened=opened)
+        made.start = len(self.nodes)
         if node.inline:
             made.prefix, made.turns = frame.prefix, segment.indices
         else:

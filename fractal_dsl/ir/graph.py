@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from fractal_dsl.ir.operators import Attributes
-from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.ir.shapes import NETWORK, Shape
 from fractal_dsl.source import Span
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Ref",
     "Sampling",
     "Segment",
+    "Share",
 ]
 
 
@@ -97,13 +98,17 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """An operator at work. `segment` names it in state-dict keys and in generated code."""
+    """An operator at work. `segment` names it in state-dict keys and in generated code.
+
+    `weight` is the node of this graph whose weight it uses in place of one of its own.
+    """
 
     attributes: Attributes
     inputs: tuple[Ref, ...]
     shape: Shape
     segment: Segment
     tag: str | None = None
+    weight: int | None = None
     span: Span | None = field(default=None, compare=False)
 
     @property
@@ -124,6 +129,9 @@ class Call:
     copy's (`a.0`, `b.0`, `a.1`, ...), also where `count` is 1. Its name is for people only.
 
     `first` is the index of the first copy, where earlier turns of a `**` change the shape.
+
+    `network` is the shared instance that it uses (a `Share`, or an input that hands one on);
+    None: an instance of its own.
     """
 
     callee: int
@@ -134,7 +142,30 @@ class Call:
     first: int = 0
     inline: bool = False
     tag: str | None = None
+    network: Ref | None = None
     span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One instance of `callee` that several calls use: its weights are made here, once.
+
+    Calls may use it on values of other shapes, and so by way of other graphs than `callee`;
+    their weights are the same.
+    """
+
+    callee: int
+    segment: Segment
+    tag: str | None = None
+    span: Span | None = field(default=None, compare=False)
+
+    @property
+    def inputs(self) -> tuple[Ref, ...]:
+        return ()
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return (NETWORK,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +194,7 @@ class Join:
         return (self.shape,)
 
 
-Node: TypeAlias = Input | Apply | Call | Join
+Node: TypeAlias = Input | Apply | Call | Share | Join
 
 
 @dataclass(frozen=True, slots=True)

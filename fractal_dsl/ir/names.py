@@ -25,10 +25,12 @@ RESERVED = frozenset(
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
 
-    advance_dead anytime backward bits column_plan column_statistics columns compute
-    extract_column full_plan generator global_rate joins live load_plan_state local_rate
-    make_plan number number_joins passes plan plan_seed plan_state reach
-    recalibrate_batch_norm sample_plan sample_plans self steer swap_statistics
+    append extend insert pop
+
+    advance_dead anytime backward batch bits branch column_plan column_statistics columns compute
+    extract_column fixed_plan full_plan generator global_rate joins live load_plan_state local_rate
+    make_plan number number_joins passes per_batch plan plan_seed plan_state rate reach
+    recalibrate_batch_norm sample_plan sample_plans self some spread steer swap_statistics
     """.split()
 )
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref
+from fractal_dsl.ir.graph import (
+    Apply,
+    Call,
+    Graph,
+    Input,
+    Join,
+    Node,
+    Operand,
+    Program,
+    Ref,
+    Share,
+)
 
 __all__ = ["drop_unreached", "live", "recalled", "renumbered"]
 
@@ -13,13 +24,21 @@ __all__ = ["drop_unreached", "live", "recalled", "renumbered"]
 def live(
     nodes: Sequence[Node], outputs: Sequence[Operand]
 ) -> tuple[tuple[Node, ...], tuple[Operand, ...], tuple[int, ...]]:
-    """Of a graph's nodes those that its outputs need, references following; and where they were."""
+    """Of a graph's nodes those that its outputs need, references following; and where they were.
+
+    Inputs come first, whenever they were added.
+    """
     needed = {operand.source.node for operand in outputs}
     for at in range(len(nodes) - 1, -1, -1):
         if at in needed:
-            needed.update(ref.node for ref in nodes[at].inputs)
-    kept = tuple(sorted(needed))
-    if len(kept) == len(nodes):
+            node = nodes[at]
+            needed.update(ref.node for ref in node.inputs)
+            if isinstance(node, Apply) and node.weight is not None:
+                needed.add(node.weight)
+            if isinstance(node, Call) and node.network is not None:
+                needed.add(node.network.node)
+    kept = tuple(sorted(needed, key=lambda at: (not isinstance(nodes[at], Input), at)))
+    if kept == tuple(range(len(nodes))):
         return tuple(nodes), tuple(outputs), kept
     number = {at: new for new, at in enumerate(kept)}
 
@@ -34,10 +53,14 @@ def live(
 
     def moved(node: Node) -> Node:
         match node:
-            case Input():
+            case Input() | Share():
                 return node
-            case Apply() | Call():
-                return replace(node, inputs=tuple(map(ref, node.inputs)))
+            case Apply():
+                tied = None if node.weight is None else number[node.weight]
+                return replace(node, inputs=tuple(map(ref, node.inputs)), weight=tied)
+            case Call():
+                shared = None if node.network is None else ref(node.network)
+                return replace(node, inputs=tuple(map(ref, node.inputs)), network=shared)
             case Join():
                 return replace(node, operands=tuple(map(operand, node.operands)))
 
@@ -50,7 +73,7 @@ def drop_unreached(program: Program) -> Program:
     for at in range(program.entry, -1, -1):
         if at in reached:
             nodes = program.graphs[at].nodes
-            reached.update(node.callee for node in nodes if isinstance(node, Call))
+            reached.update(node.callee for node in nodes if isinstance(node, Call | Share))
     kept = sorted(reached)
     return renumbered(program, kept, {at: number for number, at in enumerate(kept)})
 
@@ -65,7 +88,7 @@ def recalled(graph: Graph, number: Mapping[int, int]) -> Graph:
     """`graph` with its calls renumbered; itself where nothing changes."""
 
     def moved(node: Node) -> Node:
-        if isinstance(node, Call) and number[node.callee] != node.callee:
+        if isinstance(node, Call | Share) and number[node.callee] != node.callee:
             return replace(node, callee=number[node.callee])
         return node
 

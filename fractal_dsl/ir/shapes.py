@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-__all__ = ["KINDS", "Shape", "image", "sequence", "tokens", "vector"]
+__all__ = ["KINDS", "NETWORK", "Shape", "image", "sequence", "tokens", "vector"]
 
 # How each kind of value is written, by the names of its sizes.
 KINDS = {
@@ -46,6 +46,10 @@ class Shape:
 
     def __str__(self) -> str:
         return f"{self.kind}[{', '.join(map(str, self.sizes))}]"
+
+
+NETWORK = Shape("network", ())
+"""What hands on a shared network in place of a value: it has no size and comes from no input."""
 
 
 def image(channels: int, height: int, width: int) -> Shape:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref, Share
 from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = ["print_attributes", "print_program"]
@@ -26,6 +27,8 @@ def print_program(program: Program) -> str:
 
 def print_attributes(attributes: Attributes) -> str:
     """An operator with what differs from its defaults: `conv2d(channels=64, stride=2)`."""
+    if isinstance(attributes, Extern):
+        return f"extern {attributes.written}"
     settings = _settings(attributes)
     return f"{attributes.operator}({settings})" if settings else attributes.operator
 
@@ -60,6 +63,8 @@ def _node(program: Program, node: Node) -> str:
             text = f"{print_attributes(node.attributes)} {_refs(node.inputs)} as {node.segment}"
         case Call():
             text = _call(program, node)
+        case Share():
+            text = f"share {node.callee} {program.graphs[node.callee].label} as {node.segment}"
         case Join():
             text = (
                 "join "
@@ -75,6 +80,7 @@ def _call(program: Program, node: Call) -> str:
     times = f" x {node.count}" if node.count > 1 else ""
     times += f" from {node.first}" if node.first else ""
     inline = " inline" if node.inline else ""
+    inline += f" of {_ref(node.network)}" if node.network is not None else ""
     return f"call {node.callee} {label} {_refs(node.inputs)}{times}{inline} as {node.segment}"
 
 

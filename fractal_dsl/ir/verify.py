@@ -21,9 +21,11 @@ from fractal_dsl.ir.graph import (
     Program,
     Ref,
     Sampling,
+    Share,
 )
 from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
-from fractal_dsl.ir.shapes import KINDS, Shape
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
+from fractal_dsl.ir.shapes import KINDS, NETWORK, Shape
 
 __all__ = ["verify"]
 
@@ -44,7 +46,7 @@ def verify(program: Program) -> None:
 
 
 def _problems(program: Program) -> Problems:
-    for check in (_order, _shapes, _joins, _rates, _unused):
+    for check in (_order, _shapes, _joins, _rates, _branches, _unused):
         for at, graph in enumerate(program.graphs):
             for problem in check(program, at, graph):
                 yield f"graph {at} `{graph.label}`, {problem}"
@@ -60,7 +62,7 @@ def _order(program: Program, at: int, graph: Graph) -> Problems:
         where = f"node {position}"
         if isinstance(node, Input) and position >= inputs:
             yield f"{where}: an input stands after other nodes"
-        if isinstance(node, Call) and not 0 <= node.callee < at:
+        if isinstance(node, Call | Share) and not 0 <= node.callee < at:
             yield f"{where}: calls graph {node.callee}, which does not come before this one"
         for ref in node.inputs:
             if problem := _bad_ref(graph, ref, position):
@@ -86,10 +88,14 @@ def _shapes(program: Program, at: int, graph: Graph) -> Problems:
         incoming = tuple(graph.shape_of(ref) for ref in node.inputs)
         for problem in _node_shapes(program, node, incoming):
             yield f"node {position}: {problem}"
+        if isinstance(node, Apply):
+            yield from _tie(graph, position, node)
 
 
 def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> Problems:
     for shape in node.shapes:
+        if shape == NETWORK:
+            continue
         if len(shape.sizes) != len(KINDS.get(shape.kind, ())) or min(shape.sizes) < 1:
             yield f"{shape} is no shape"
     match node:
@@ -103,7 +109,7 @@ def _node_shapes(program: Program, node: Node, incoming: tuple[Shape, ...]) -> P
             for shape in incoming:
                 if shape != node.shape:
                     yield f"a join of {node.shape} takes {shape}"
-        case Input():
+        case Input() | Share():
             pass
 
 
@@ -124,6 +130,25 @@ def _apply_shape(node: Apply, incoming: tuple[Shape, ...]) -> Problems:
         return
     if inferred != node.shape:
         yield f"`{name}` gives {inferred}, not {node.shape}"
+
+
+def _tie(graph: Graph, position: int, node: Apply) -> Problems:
+    """What an operator takes another's weight from."""
+    if node.weight is None:
+        return
+    other = graph.nodes[node.weight] if 0 <= node.weight < position else None
+    if not isinstance(other, Apply):
+        yield f"node {position}: uses the weight of node {node.weight}, which is no operator"
+        return
+    mine, theirs = (_weight(graph, one) for one in (node, other))
+    if mine is None or mine != theirs:
+        yield f"node {position}: uses a weight of {theirs}, and needs {mine}"
+
+
+def _weight(graph: Graph, node: Apply) -> tuple[int, ...] | None:
+    incoming = [graph.shape_of(ref) for ref in node.inputs]
+    tensors = OPERATORS[node.attributes.operator].parameters(node.attributes, incoming)
+    return next((one.shape for one in tensors if one.name == "weight"), None)
 
 
 def _call_shapes(node: Call, callee: Graph, incoming: tuple[Shape, ...]) -> Problems:
@@ -216,13 +241,29 @@ def _rates(program: Program, at: int, graph: Graph) -> Problems:
                 yield f"{where}: a drop rate of {operand.rate}"
 
 
+def _branches(program: Program, at: int, graph: Graph) -> Problems:
+    """Stochastic depth ends a graph of its own, which is the branch."""
+    for position, node in enumerate(graph.nodes):
+        if not isinstance(node, Apply) or not isinstance(node.attributes, StochasticDepth):
+            continue
+        ends = tuple(operand.source for operand in graph.outputs) == (Ref(position),)
+        came = [shape for shape in graph.inputs if shape != NETWORK]
+        if not ends or graph.is_open or len(came) != 1 or at == program.entry:
+            yield f"node {position}: stochastic depth that does not end a graph of one input"
+
+
 def _unused(program: Program, at: int, graph: Graph) -> Problems:
     used = {operand.source for operand in graph.outputs}
     live = {ref.node for ref in used}
     for position in reversed(range(len(graph.nodes))):
         if position in live:
-            used.update(graph.nodes[position].inputs)
-            live.update(ref.node for ref in graph.nodes[position].inputs)
+            node = graph.nodes[position]
+            used.update(node.inputs)
+            live.update(ref.node for ref in node.inputs)
+            if isinstance(node, Apply) and node.weight is not None:
+                live.add(node.weight)
+            if isinstance(node, Call) and node.network is not None:
+                live.add(node.network.node)
     for position, node in enumerate(graph.nodes):
         if position not in live:
             if at != program.entry or not isinstance(node, Input):
@@ -268,14 +309,16 @@ def _collide(one: _Path, other: _Path) -> bool:
     return True
 
 
-def is_sign(node: Apply | Call) -> bool:
+def is_sign(node: Apply | Call | Share) -> bool:
     """True of the operators behind signs such as `+`: they have no place in the state dict."""
     return isinstance(node, Apply) and not spec_of(node.attributes).callable_by_name
 
 
 def _paths(graph: Graph, known: list[list[_Path]]) -> Iterator[_Path]:
     for node in graph.nodes:
-        if not isinstance(node, Apply | Call) or is_sign(node):
+        if not isinstance(node, Apply | Call | Share) or is_sign(node):
+            continue
+        if isinstance(node, Call) and node.network is not None:
             continue
         name, numbers = segment_of(node)
         indices = tuple((number, number + 1) for number in numbers)
@@ -298,7 +341,7 @@ def _entry(program: Program) -> Problems:
         if getattr(getattr(node, "attributes", None), argument.attribute, None) != argument.value:
             yield f"argument `{argument.name}` is no attribute of node {argument.node} of the net"
     nodes = (node for graph in program.graphs for node in graph.nodes)
-    called = {node.callee for node in nodes if isinstance(node, Call)}
+    called = {node.callee for node in nodes if isinstance(node, Call | Share)}
     for at, graph in enumerate(program.graphs[:-1]):
         if at not in called:
             yield f"graph {at} `{graph.label}`: nothing calls it"

@@ -21,9 +21,9 @@ from fractal_dsl.ir.operators.elementwise import (
     Sigmoid,
     Tanh,
 )
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.layers import BatchNorm
-from fractal_dsl.ir.operators.pooling import Flatten
-from fractal_dsl.passes.fold import instances
+from fractal_dsl.passes.fold import holders, instances
 
 __all__ = [
     "activation_bytes",
@@ -56,12 +56,12 @@ def macs(program: Program) -> int:
 
 def parameters(program: Program, kind: str | None = None) -> int:
     """Learned numbers, all or those of one kind of operator (`conv2d`, `batch_norm`, ...)."""
-    return _sum(program, node_parameters, kind)
+    return _held(program, node_parameters, kind)
 
 
 def buffers(program: Program) -> int:
     """Numbers in buffers: running means, variances and counters of batch normalisation."""
-    return _sum(program, _node_buffers)
+    return _held(program, _node_buffers)
 
 
 def operators(program: Program) -> Counter[str]:
@@ -70,6 +70,16 @@ def operators(program: Program) -> Counter[str]:
     for graph, number in _used(program):
         for node in _applied(graph):
             found[node.attributes.operator] += number
+    return found
+
+
+def externs(program: Program) -> Counter[str]:
+    """How many modules of others the flat program holds, by their dotted names."""
+    found: Counter[str] = Counter()
+    for graph, number in _used(program):
+        for node in _applied(graph):
+            if isinstance(node.attributes, Extern):
+                found[node.attributes.path] += number
     return found
 
 
@@ -96,11 +106,12 @@ def activation_bytes(program: Program) -> int:
 
     The output of every operator and every join counts, as in a training step that keeps
     them all for the backward pass, except for
-    - `flatten`, which is a view of its input;
+    - views of an input: `flatten`, `tokens`, `image`, `transpose`, `take`, parts of a `split`;
     - an activation function that may run in place (relu, relu6, leaky_relu with a slope of
       at least 0, elu, selu, sigmoid, tanh) on the output of a `batch_norm` of the same
       graph that nothing else reads.
-    The network's input does not count.
+    Attention keeps its queries, keys, values and what the heads give besides its output, and
+    no weights, which fused attention computes again. The network's input does not count.
     """
     total = 0
     for graph, number in _used(program):
@@ -118,7 +129,8 @@ def node_parameters(graph: Graph, node: Apply) -> int:
     """Learned numbers that one instance of an operator holds."""
     incoming = [graph.shape_of(ref) for ref in node.inputs]
     tensors = spec_of(node.attributes).parameters(node.attributes, incoming)
-    return sum(prod(tensor.shape) for tensor in tensors)
+    own = (one for one in tensors if node.weight is None or one.name != "weight")
+    return sum(prod(tensor.shape) for tensor in own)
 
 
 def _node_buffers(graph: Graph, node: Apply) -> int:
@@ -135,6 +147,17 @@ def _used(program: Program) -> Iterator[tuple[Graph, int]]:
 
 def _applied(graph: Graph) -> Iterator[Apply]:
     return (node for node in graph.nodes if isinstance(node, Apply))
+
+
+def _held(program: Program, own: Callable[[Graph, Apply], int], kind: str | None = None) -> int:
+    """A sum over weights: those of a shared instance count once, where they are made."""
+    return sum(
+        number * own(graph, node)
+        for graph, number in zip(program.graphs, holders(program), strict=True)
+        if number
+        for node in _applied(graph)
+        if kind is None or node.attributes.operator == kind
+    )
 
 
 def _sum(program: Program, own: Callable[[Graph, Apply], int], kind: str | None = None) -> int:
@@ -154,11 +177,14 @@ def kept_elements(graph: Graph) -> Iterator[int]:
         free = isinstance(node, Apply) and _costs_nothing(graph, node, readers)
         if isinstance(node, Apply | Join) and not free:
             yield node.shape.elements
+        if isinstance(node, Apply):
+            incoming = [graph.shape_of(ref) for ref in node.inputs]
+            yield spec_of(node.attributes).inner(node.attributes, incoming)
 
 
 def _costs_nothing(graph: Graph, node: Apply, readers: Counter[int]) -> bool:
     attributes = node.attributes
-    if isinstance(attributes, Flatten):
+    if spec_of(attributes).is_view:
         return True
     if not isinstance(attributes, IN_PLACE):
         return False

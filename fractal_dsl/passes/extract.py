@@ -97,7 +97,8 @@ class _Extractor:
                     self.join(draft, graph, context, position, node)
                 case Apply():
                     inputs = tuple(draft.values[ref] for ref in node.inputs)
-                    made = draft.put(position, replace(node, inputs=inputs))
+                    tied = None if node.weight is None else draft.places[node.weight]
+                    made = draft.put(position, replace(node, inputs=inputs, weight=tied))
                     draft.values[Ref(position, 0)] = Ref(made, 0)
         if at == self.program.entry:
             self.places = draft.places
@@ -127,6 +128,8 @@ class _Extractor:
                 inputs = tuple(one.source for one in self.kept(graph, context, node))
             for ref in inputs:
                 need[ref.node].add(ref.port)
+            if isinstance(node, Apply) and node.weight is not None:
+                need[node.weight].add(0)
         return need
 
     def kept(self, graph: Graph, context: Context, node: Join) -> tuple[Operand, ...]:

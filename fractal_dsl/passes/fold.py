@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Program
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Program, Share
 
-__all__ = ["Algebra", "Memo", "PathFold", "Steps", "bits", "instances", "totals"]
+__all__ = ["Algebra", "Memo", "PathFold", "Steps", "bits", "holders", "instances", "totals"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -66,6 +66,22 @@ def instances(program: Program) -> tuple[int, ...]:
             for node in program.graphs[at].nodes:
                 if isinstance(node, Call):
                     number[node.callee] += number[at] * node.count
+    return tuple(number)
+
+
+def holders(program: Program) -> tuple[int, ...]:
+    """For each graph, how many sets of weights of it the flat program holds, exactly.
+
+    A shared instance has one set, however many calls use it.
+    """
+    number = [0] * len(program.graphs)
+    number[program.entry] = 1
+    for at in range(len(program.graphs) - 1, -1, -1):
+        for node in program.graphs[at].nodes if number[at] else ():
+            if isinstance(node, Share):
+                number[node.callee] += number[at]
+            elif isinstance(node, Call) and node.network is None:
+                number[node.callee] += number[at] * node.count
     return tuple(number)
 
 

@@ -12,10 +12,12 @@ __all__ = ["recomputed"]
 
 
 class _Size(NamedTuple):
-    """Of one graph, all it calls included: layers, and elements kept for the backward pass."""
+    """Of one graph, all it calls included: layers, elements kept for the backward pass, and
+    whether a module of others is there, which may count its calls."""
 
     layers: int
     kept: int
+    opaque: bool
 
 
 def recomputed(program: Program) -> frozenset[int]:
@@ -32,7 +34,8 @@ def recomputed(program: Program) -> frozenset[int]:
         for node in graph.nodes
         if isinstance(node, Call) and node.inline
     }
-    able = [at for at, size in enumerate(sizes) if size.layers and at not in inline]
+    able = [at for at, size in enumerate(sizes) if size.layers and not size.opaque]
+    able = [at for at in able if at not in inline]
     able = [at for at in able if at != program.entry]
     choices = [
         frozenset(at for at in able if sizes[at].layers <= most)
@@ -44,14 +47,16 @@ def recomputed(program: Program) -> frozenset[int]:
 def _sizes(program: Program) -> list[_Size]:
     found: list[_Size] = []
     for graph in program.graphs:
-        layers, kept = 0, sum(kept_elements(graph))
+        layers, kept, opaque = 0, sum(kept_elements(graph)), False
         for node in graph.nodes:
             if isinstance(node, Apply):
                 layers += spec_of(node.attributes).weighted(node.attributes)
+                opaque |= spec_of(node.attributes).opaque
             elif isinstance(node, Call):
                 layers += node.count * found[node.callee].layers
                 kept += node.count * found[node.callee].kept
-        found.append(_Size(layers, kept))
+                opaque |= found[node.callee].opaque
+        found.append(_Size(layers, kept, opaque))
     return found
 
 

@@ -29,7 +29,8 @@ class Report:
     `activation_bytes` is float32, everything kept (`counts.activation_bytes`).
     `expected_live` and `expected_live_convs` are shares of multiply-adds and of convolutions
     under drop-path; None without it, or where they are not known (`live`). `nodes` is the
-    size of the flat graph, `distinct_graphs` that of the hierarchical one.
+    size of the flat graph, `distinct_graphs` that of the hierarchical one. `externs` counts the
+    modules of others by name: what they hold and how much they work is in no number.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Report:
     buffers: int
     macs: int
     operators: Mapping[str, int]
+    externs: Mapping[str, int]
     paths: PathCount
     path_lengths: PathLengths | None
     joins: Mapping[int, int]
@@ -74,6 +76,7 @@ def analyse(program: Program) -> Report:
         buffers=counts.buffers(program),
         macs=counts.macs(program),
         operators=dict(sorted(operators.items())),
+        externs=dict(sorted(counts.externs(program).items())),
         paths=paths(program),
         path_lengths=path_lengths(program),
         joins=dict(sorted(counts.joins(program).items())),
@@ -108,6 +111,11 @@ class Facts(Mapping[str, Fact]):
         self._program = program
         self._known: dict[str, Fact] = {}
 
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Facts that modules of others leave open."""
+        return OPEN if counts.externs(self._program) else frozenset()
+
     def __getitem__(self, name: str) -> Fact:
         if name not in self._known:
             self._known[name] = FACTS[name](self._program)
@@ -133,6 +141,7 @@ def _field(program: Program) -> Fact:
     return () if found is None else (found.height, found.width)
 
 
+OPEN = frozenset({"macs", "parameters", "receptive_field"})
 FACTS: dict[str, Callable[[Program], Fact]] = {
     "columns": lambda program: ColumnMap(program).count,
     "convs": counts.convs,

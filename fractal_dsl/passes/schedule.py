@@ -23,7 +23,7 @@ from enum import Enum, auto
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Program, Ref, Share
 from fractal_dsl.ir.operators.elementwise import Dropout, Dropout2d, Relu, Relu6
 from fractal_dsl.ir.operators.layers import BatchNorm
 from fractal_dsl.ir.operators.pooling import Flatten
@@ -83,11 +83,11 @@ class _Scheduler:
             self.sizes.append(sum(self.size(node) for node in graph.nodes))
             self.plans.append({one: _Search(self, graph, one).best() for one in contexts(graph)})
 
-    def size(self, node: Apply | Call | Input | Join) -> int:
+    def size(self, node: Node) -> int:
         """Nodes of the flat graph that a node stands for."""
         if isinstance(node, Call):
             return node.count * self.sizes[node.callee]
-        return 0 if isinstance(node, Input) else 1
+        return 0 if isinstance(node, Input | Share) else 1
 
     def plan(self, graph: int, context: Context) -> Plan:
         known = self.plans[graph]
@@ -229,7 +229,9 @@ class _Search:
         self.scheduler = scheduler
         self.graph = graph
         self.start = _State.at_start(scheduler.program, graph, context)
-        self.nodes = [at for at, node in enumerate(graph.nodes) if not isinstance(node, Input)]
+        self.nodes = [
+            at for at, node in enumerate(graph.nodes) if not isinstance(node, Input | Share)
+        ]
         self.first = frozenset(range(len(graph.nodes))) - frozenset(self.nodes)
 
     def best(self) -> Plan:

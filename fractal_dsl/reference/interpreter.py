@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import reduce
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
-from fractal_dsl.reference.operations import OPERATIONS, Instance
-from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
+from fractal_dsl.reference.instance import Instance
+from fractal_dsl.reference.interpretation import Interpretation, Observer
+from fractal_dsl.reference.operations import OPERATIONS
+from fractal_dsl.reference.per_sample import interpret_samples
+from fractal_dsl.reference.plans import Plan, full_plan, kept_sources, live_nodes
 
 __all__ = ["Interpretation", "Observer", "interpret"]
-
-Observer: TypeAlias = Callable[[FlatNode, tuple[Tensor, ...], Tensor], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Interpretation:
-    """What one forward pass gave.
-
-    `outputs` are [batch, *shape] each; `buffers` the new values of batch-norm buffers by name,
-    in training only; `live` the positions of the nodes that were executed.
-    """
-
-    outputs: tuple[Tensor, ...]
-    buffers: dict[str, Tensor]
-    live: frozenset[int]
-
-    @property
-    def output(self) -> Tensor:
-        """The last of the outputs; of most networks the only one."""
-        return self.outputs[-1]
 
 
 def interpret(
@@ -50,8 +31,12 @@ def interpret(
     `tensors` holds parameters and buffers by state-dict key; none is changed. Without a plan
     everything is live; what a plan leaves out is not executed. Nodes run in data-flow order,
     so dropout replays under one seed of torch's global generator. `observe` sees every node
-    with its live inputs and its output.
+    with its live inputs and its output. With stochastic depth, training goes by samples
+    (`per_sample`).
     """
+    if training and any(node.start is not None for node in flat.nodes):
+        every = [full_plan(flat) if plan is None else plan] * len(inputs[0])
+        return interpret_samples(flat, tensors, inputs, every, observe=observe)
     live = live_nodes(flat, plan)
     values = dict(zip(flat.inputs, inputs, strict=True))
     buffers: dict[str, Tensor] = {}
@@ -62,7 +47,7 @@ def interpret(
             values[at] = _mean(read)
         else:
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
-            here = Instance(node.key, shapes, tensors, training, buffers)
+            here = Instance(node.key, shapes, tensors, training, buffers, node.weight)
             values[at] = OPERATIONS[node.attributes.operator](node.attributes, read, here)
         if observe is not None:
             observe(node, read, values[at])

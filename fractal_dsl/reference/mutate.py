@@ -11,6 +11,7 @@ from typing import TypeAlias
 from fractal_dsl.ir.flat import FlatNode, FlatOperand, FlatProgram
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.operators.elementwise import Dropout, Dropout2d, Sum
+from fractal_dsl.ir.operators.sequences import Timing
 
 __all__ = ["Mutation", "mutations"]
 
@@ -47,6 +48,7 @@ def _rewirings(flat: FlatProgram) -> list[tuple[int, int]]:
     return [
         (at, position)
         for at, node in enumerate(flat.nodes)
+        if not isinstance(node.attributes, Timing)  # which takes nothing but a shape
         for position in range(len(node.inputs))
         if _others(flat, at, position)
     ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -11,37 +10,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fractal_dsl.ir.operators import elementwise, layers, normalisation, pooling, values
-from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.ir.operators import (
+    elementwise,
+    layers,
+    normalisation,
+    pooling,
+    resampling,
+    values,
+)
+from fractal_dsl.ir.operators.extern import Extern
+from fractal_dsl.reference import sequences
+from fractal_dsl.reference.externs import run_extern
+from fractal_dsl.reference.instance import Instance
 
-__all__ = ["OPERATIONS", "Instance"]
+__all__ = ["OPERATIONS"]
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One node about to run: `shapes` are its inputs' without batch."""
-
-    key: str
-    shapes: tuple[Shape, ...]
-    tensors: Mapping[str, Tensor]
-    training: bool
-    buffers: dict[str, Tensor]
-
-    def tensor(self, name: str) -> Tensor | None:
-        return self.tensors.get(f"{self.key}.{name}")
-
-    @property
-    def channel_axis(self) -> int:
-        """The channels of the first input, the batch counted."""
-        return self.shapes[0].channel_axis + 1
+def _extern(a: Extern, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    begin = f"{here.key}."
+    own = {n.removeprefix(begin): t for n, t in here.tensors.items() if n.startswith(begin)}
+    output, buffers = run_extern(a, x[0], own, training=here.training)
+    if here.training:
+        here.buffers.update({begin + name: tensor for name, tensor in buffers.items()})
+    return output
 
 
 def _conv2d(a: layers.Conv2d, x: tuple[Tensor, ...], here: Instance) -> Tensor:
     weight, bias = here.tensor("weight"), here.tensor("bias")
     assert weight is not None
-    return F.conv2d(
-        x[0], weight, bias, a.window.stride, a.paddings, a.window.dilation, a.groups
-    )  # fmt: skip
+    stride, gap = _pair(a.stride), _pair(a.dilation)
+    return F.conv2d(x[0], weight, bias, stride, a.paddings, gap, a.groups)
+
+
+def _conv_transpose2d(a: layers.ConvTranspose2d, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    weight, bias = here.tensor("weight"), here.tensor("bias")
+    assert weight is not None
+    stride, padding, more, gap = map(_pair, (a.stride, a.padding, a.output_padding, a.dilation))
+    return F.conv_transpose2d(x[0], weight, bias, stride, padding, more, a.groups, gap)
 
 
 def _batch_norm(a: layers.BatchNorm, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -86,7 +91,7 @@ def _affine(x: Tensor, here: Instance) -> Tensor:
 
 
 def _normalize(a: normalisation.Normalize, x: tuple[Tensor, ...], here: Instance) -> Tensor:
-    norm = torch.linalg.vector_norm(x[0], a.p, here.channel_axis, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(x[0], a.p, here.channel_axis, keepdim=True)
     return x[0] / (norm + a.eps)
 
 
@@ -115,6 +120,42 @@ def _avg_pool(a: pooling.AvgPool, x: tuple[Tensor, ...], here: Instance) -> Tens
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
+
+
+def _global_avg_pool(a: pooling.GlobalAvgPool, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    if here.shapes[0].kind == "sequence":
+        return x[0].mean(1)
+    return F.adaptive_avg_pool2d(x[0], 1)
+
+
+def _global_max_pool(a: pooling.GlobalMaxPool, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    if here.shapes[0].kind == "sequence":
+        return x[0].max(1).values
+    return F.adaptive_max_pool2d(x[0], 1)
+
+
+def _upsample(a: resampling.Upsample, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    down, right = _pair(a.factor)
+    if a.mode == "nearest":
+        return x[0].repeat_interleave(down, 2).repeat_interleave(right, 3)
+    size = (x[0].shape[2] * down, x[0].shape[3] * right)
+    return F.interpolate(x[0], size, mode="bilinear", align_corners=a.align_corners)
+
+
+def _pad(a: resampling.Pad, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    return F.pad(x[0], (a.left, a.right, a.top, a.bottom))
+
+
+def _channel_shuffle(a: resampling.ChannelShuffle, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    order = torch.arange(x[0].shape[1]).view(a.groups, -1).T.flatten()
+    return x[0][:, order.to(x[0].device)]
+
+
+def _prelu(a: elementwise.Prelu, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    slope = here.tensor("weight")
+    assert slope is not None
+    value = x[0].movedim(here.channel_axis, -1)
+    return torch.where(value > 0, value, slope * value).movedim(-1, here.channel_axis)
 
 
 def _chunk(a: values.Chunk, x: tuple[Tensor, ...], here: Instance) -> Tensor:
@@ -160,22 +201,44 @@ def _plain(function: Callable[[Tensor], Tensor]) -> Operation:
 
 def _fold(function: Callable[[Tensor, Tensor], Tensor]) -> Operation:
     """An operator of two inputs or more, applied from left to right."""
-    return lambda a, x, here: reduce(function, x)
+    return lambda a, x, here: reduce(function, _beside(x, here))
+
+
+def _beside(x: tuple[Tensor, ...], here: Instance) -> list[Tensor]:
+    """Vectors beside images or sequences as one value for each channel of them, or for all."""
+    whole = max(here.shapes, key=lambda shape: len(shape.sizes))
+    before, behind = whole.channel_axis, len(whole.sizes) - whole.channel_axis - 1
+    return [
+        one.view(-1, *[1] * before, one.shape[1], *[1] * behind) if one.dim() == 2 else one
+        for one in x
+    ]
 
 
 OPERATIONS: dict[str, Operation] = {
+    "extern": _extern,
     "conv2d": _conv2d,
+    "conv_transpose2d": _conv_transpose2d,
     "batch_norm": _batch_norm,
     "linear": _linear,
     "embedding": _embedding,
+    "attention": sequences.attention,
+    "timing": sequences.timing,
+    "tokens": sequences.tokens,
+    "image": sequences.image,
+    "transpose": sequences.transpose,
+    "take": sequences.take,
+    "upsample": _upsample,
+    "pad": _pad,
+    "channel_shuffle": _channel_shuffle,
+    "prelu": _prelu,
     "layer_norm": _layer_norm,
     "group_norm": _group_norm,
     "normalize": _normalize,
     "softmax": lambda a, x, here: torch.softmax(x[0], here.channel_axis),
     "max_pool": _max_pool,
     "avg_pool": _avg_pool,
-    "global_avg_pool": _plain(lambda x: F.adaptive_avg_pool2d(x, 1)),
-    "global_max_pool": _plain(lambda x: F.adaptive_max_pool2d(x, 1)),
+    "global_avg_pool": _global_avg_pool,
+    "global_max_pool": _global_max_pool,
     "flatten": _plain(lambda x: x.flatten(1)),
     "relu": _plain(F.relu),
     "relu6": _plain(F.relu6),
@@ -192,6 +255,7 @@ OPERATIONS: dict[str, Operation] = {
     "softplus": _plain(F.softplus),
     "dropout": lambda a, x, here: F.dropout(x[0], a.rate, here.training),
     "dropout2d": lambda a, x, here: F.dropout2d(x[0], a.rate, here.training),
+    "stochastic_depth": _plain(lambda x: x),  # in eval; `per_sample` knows what training does
     "sum": _fold(torch.add),
     "difference": _fold(torch.sub),
     "product": _fold(torch.mul),

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.layers import Embedding
+from fractal_dsl.reference.externs import extern_module
 
 __all__ = ["buffer_tensors", "parameter_tensors", "random_input", "random_tensors"]
 
@@ -33,10 +35,21 @@ def _tensors(flat: FlatProgram, *, buffers: bool) -> Shapes:
         if node.attributes is None:
             continue
         spec = spec_of(node.attributes)
+        if isinstance(node.attributes, Extern):
+            shapes.update(_extern_shapes(node.key, node.attributes, buffers=buffers))
+            continue
         incoming = [flat.nodes[source].shape for source in node.inputs]
         held = (spec.buffers if buffers else spec.parameters)(node.attributes, incoming)
-        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in held})
+        own = (one for one in held if not (node.weight and one.name == "weight"))
+        shapes.update({f"{node.key}.{tensor.name}": tensor.shape for tensor in own})
     return shapes
+
+
+def _extern_shapes(key: str, extern: Extern, *, buffers: bool) -> Shapes:
+    module = extern_module(extern)
+    learned = {name for name, _ in module.named_parameters()}
+    state = module.state_dict()
+    return {f"{key}.{n}": tuple(t.shape) for n, t in state.items() if (n in learned) != buffers}
 
 
 def random_tensors(
@@ -48,7 +61,26 @@ def random_tensors(
     norm in eval mode is nearly the identity and would hide mistakes.
     """
     shapes = parameter_tensors(flat) | buffer_tensors(flat)
-    return {key: _random(key, shape, generator, dtype) for key, shape in shapes.items()}
+    made = {key: _random(key, shape, generator, dtype) for key, shape in shapes.items()}
+    for node in flat.nodes:
+        if isinstance(node.attributes, Extern):
+            made.update(_near_initial(node.key, node.attributes, generator, dtype))
+    return made
+
+
+def _near_initial(
+    key: str, extern: Extern, generator: torch.Generator, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Nobody knows what values a module of others bears: its own, the learned ones moved a bit."""
+    module = extern_module(extern)
+    learned = {name for name, _ in module.named_parameters()}
+    made: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        value = tensor.to(dtype) if tensor.is_floating_point() else tensor.clone()
+        if name in learned and tensor.is_floating_point():
+            value = value + 0.1 * torch.randn(value.shape, generator=generator, dtype=dtype)
+        made[f"{key}.{name}"] = value
+    return made
 
 
 def random_input(

@@ -21,6 +21,7 @@ CORNERS: dict[str, tuple[float, ...]] = {
     "relu": (0.0,),
     "relu6": (0.0, 6.0),
     "leaky_relu": (0.0,),
+    "prelu": (0.0,),
     "elu": (0.0,),
     "selu": (0.0,),
     "hard_sigmoid": (-3.0, 3.0),
@@ -53,7 +54,8 @@ class TieCounter:
         if isinstance(node.attributes, MaxPool):
             self.windows(_windows(node.attributes, inputs[0]), inputs[0])
         if isinstance(node.attributes, GlobalMaxPool):
-            self.windows(inputs[0].flatten(2), inputs[0])
+            channels_first = inputs[0] if inputs[0].dim() == 4 else inputs[0].transpose(1, 2)
+            self.windows(channels_first.flatten(2), inputs[0])
 
     def count(self, distance: Tensor, values: Tensor) -> None:
         near = self.within * (1 + values.abs().max())

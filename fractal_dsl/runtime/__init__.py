@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fractal_dsl.runtime.columns import (
         ColumnRow,
         ColumnTable,
-        anytime,
         column_table,
         extract_column,
     )
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     )
     from fractal_dsl.runtime.loading import LoadError, LoadReport, grow, load_weights
     from fractal_dsl.runtime.networks import DropPathNetwork
-    from fractal_dsl.runtime.plans import DrawMemory, kept_bytes, live, worst_draw_memory
+    from fractal_dsl.runtime.plans import DrawMemory, hollow_model, kept_bytes, worst_draw_memory
     from fractal_dsl.runtime.statistics import recalibrate_batch_norm
     from fractal_dsl.runtime.training import advance_dead, parameter_groups
 
@@ -41,14 +40,13 @@ __all__ = [
     "LoadReport",
     "Saved",
     "advance_dead",
-    "anytime",
     "column_table",
     "export_onnx",
     "extract_column",
     "fold_batch_norm",
     "grow",
+    "hollow_model",
     "kept_bytes",
-    "live",
     "load_class",
     "load_module",
     "load_safetensors",
@@ -61,14 +59,14 @@ __all__ = [
 ]
 
 HOLDERS = {
-    "columns": ("ColumnRow", "ColumnTable", "anytime", "column_table", "extract_column"),
+    "columns": ("ColumnRow", "ColumnTable", "column_table", "extract_column"),
     "deploy": (
         "Saved", "export_onnx", "fold_batch_norm", "load_safetensors", "read_safetensors",
         "save_safetensors",
     ),
     "loading": ("LoadError", "LoadReport", "grow", "load_weights"),
     "networks": ("DropPathNetwork",),
-    "plans": ("DrawMemory", "kept_bytes", "live", "worst_draw_memory"),
+    "plans": ("DrawMemory", "hollow_model", "kept_bytes", "worst_draw_memory"),
     "statistics": ("recalibrate_batch_norm",),
     "training": ("advance_dead", "parameter_groups"),
 }  # fmt: skip

@@ -12,19 +12,25 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fractal_dsl.runtime.networks import drop_path_network, plan_of, traced, twin
-from fractal_dsl.runtime.sharing import Shared
+from fractal_dsl.runtime.networks import drop_path_network, plan_of, thins, traced, twin
 
-__all__ = ["ColumnRow", "ColumnTable", "anytime", "column_table", "extract_column"]
+__all__ = ["ColumnRow", "ColumnTable", "column_table", "extract_column"]
 
 
 def extract_column(model: nn.Module, k: int | None) -> nn.Module:
-    """Column `k` of `model` (1 the shallowest) as a network of its own; None: everything.
+    """Column `k` of `model` (1 the shallowest) as a plain chain of layers; None: everything.
 
     It has copies of the live layers alone, under the names that they have in `model`, and
-    `forward(x)` calls them one after another: no plan, no joins with one input. Its state
-    dict is a part of the whole net's. Mode (train, eval) and device are those of `model`.
+    `forward(x)` calls them one after another: no plan, no joins with one input, no classes of
+    the generated code. `model.extract_column(k)` is that code itself, with one plan. Mode
+    (train, eval) and device are those of `model`. Raises ValueError for stochastic depth in
+    training, which is no chain.
     """
+    if model.training and any(map(thins, model.modules())):
+        raise ValueError(
+            f"{type(model).__name__} does without branches in training, by stochastic depth;"
+            " model.eval() was expected, or model.extract_column(k)"
+        )
     made = copy.deepcopy(traced(model, plan_of(model, k)))
     for one in made.modules():
         _whole_batches(one)
@@ -37,23 +43,6 @@ def _whole_batches(module: nn.Module) -> None:
         if isinstance(module, plain) and type(module) is not plain:
             module.__class__ = plain
             vars(module).pop("batch", None)
-
-
-def anytime(model: nn.Module, x: Tensor) -> Iterator[tuple[int | None, Tensor]]:
-    """Better answers in turn: (1, y), (2, y), ... for the columns, and (None, y) for all.
-
-    No layer sees the same tensor twice: what columns share is computed once. For that,
-    all results are kept until the iterator goes. `model` must be in eval mode.
-    """
-    network = drop_path_network(model)
-    if model.training:
-        raise ValueError("model is in train mode; eval mode was expected: model.eval()")
-    shared = Shared()
-    for k in (*range(1, network.columns + 1), None):
-        with torch.no_grad(), shared:  # outside, where the mode itself is not looked up
-            plan = network.full_plan() if k is None else network.column_plan(k)
-            y = network(x, plan)
-        yield k, y
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +98,7 @@ def column_table(model: nn.Module, x: Tensor, *, runs: int = 11) -> ColumnTable:
     copied = copy.deepcopy(model).eval()
     asked = (*range(1, drop_path_network(copied).columns + 1), None)
     nets = [traced(copied, plan_of(copied, k)) for k in asked]
-    times = _latencies(nets, x, runs)
+    times = latencies(nets, x, runs)
     rows = (_row(k, net, x, ms) for k, net, ms in zip(asked, nets, times, strict=True))
     return ColumnTable(tuple(rows), tuple(x.shape))
 
@@ -137,7 +126,7 @@ def conv_depth(net: fx.GraphModule) -> int:
     return max(depths.values())
 
 
-def _latencies(nets: Iterable[nn.Module], x: Tensor, runs: int) -> list[float]:
+def latencies(nets: Iterable[nn.Module], x: Tensor, runs: int) -> list[float]:
     """Median milliseconds of each; they take turns, so that a busy machine is fair to all."""
     nets = list(nets)
     times: list[list[float]] = [[] for _ in nets]

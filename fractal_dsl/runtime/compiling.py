@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from fractal_dsl.runtime.networks import thins
+
 __all__ = ["compile_regions", "regions"]
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -29,7 +31,7 @@ GRAPHS_OF_A_REGION = 64
 
 
 def regions(model: nn.Module) -> dict[str, nn.Module]:
-    """The largest parts of `model` that no plan enters, by name.
+    """The largest parts of `model` that no plan and no stochastic depth enters, by name.
 
     A part without parameters is left out where it is one operation of torch's (a pool, a dropout
     between two joins): there is nothing to fuse. A model that draws no plans is one region, "".
@@ -50,8 +52,8 @@ def _regions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_entered(module: nn.Module) -> bool:
-    """Whether a plan steers inside: generated parts with joins say so by `reach`."""
-    return any(hasattr(one, "reach") for one in module.modules())
+    """Whether a plan, or stochastic depth, steers inside: joins say so by `reach`."""
+    return any(hasattr(one, "reach") or thins(one) for one in module.modules())
 
 
 def _is_idle(module: nn.Module) -> bool:
@@ -64,7 +66,8 @@ def compile_regions(model: Model, **options: Any) -> Model:
 
     `options` are torch.compile's (`backend`, `mode`, ...). `dynamic` is False unless given: each
     size of batch gets graphs of its own, so let loaders drop a last batch that is smaller. Where
-    plans are drawn for each sample, batches of every size occur: give `dynamic=True`.
+    plans are drawn for each sample, and inside stochastic depth, batches of every size occur:
+    give `dynamic=True`.
 
     Regions of one kind share their graphs. Copies and pickles of the model are not compiled.
     Raises ValueError for the flat style with drop-path, whose forward is one function.

@@ -55,7 +55,7 @@ def _pairs(model: nn.Module) -> Iterator[tuple[str, str]]:
     layers = [node for node in net.graph.nodes if node.op == "call_module"]
     calls = Counter(node.target for node in layers)
     for node in layers:
-        source = node.args[0]
+        source = node.args[0] if node.args else None  # a parameter reads nothing
         if not isinstance(source, fx.Node) or source.op != "call_module":
             continue
         conv, norm = str(source.target), str(node.target)

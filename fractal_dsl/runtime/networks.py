@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 import torch
@@ -12,9 +12,12 @@ from torch import Tensor, fx, nn
 __all__ = [
     "DropPathNetwork",
     "Plan",
+    "Plans",
     "batch_dtype",
+    "draws_plans",
     "drop_path_network",
     "plan_of",
+    "thins",
     "traced",
     "twin",
 ]
@@ -36,6 +39,9 @@ class DropPathNetwork(Protocol):
     def full_plan(self) -> Plan: ...
     def column_plan(self, k: int) -> Plan: ...
     def sample_plan(self, generator: torch.Generator | None = None) -> Plan: ...
+    def live(self, plan: Plans) -> list[str]: ...
+    def extract_column(self, k: int) -> nn.Module: ...
+    def anytime(self, x: Tensor) -> Iterator[tuple[int | None, Tensor]]: ...
     def __call__(self, x: Tensor, plan: Plans | None = None) -> Tensor: ...
 
 
@@ -55,6 +61,11 @@ def drop_path_network(model: nn.Module) -> DropPathNetwork:
 
 def draws_plans(model: nn.Module) -> bool:
     return all(hasattr(model, name) for name in ("columns", "joins", "full_plan", "column_plan"))
+
+
+def thins(module: nn.Module) -> bool:
+    """Whether it is a branch under stochastic depth."""
+    return hasattr(module, "per_batch") and hasattr(module, "rate")
 
 
 def plan_of(model: nn.Module, column: int | None) -> Plan | None:
@@ -130,7 +141,8 @@ class _Tracer(fx.Tracer):
         self.joins = {id(one) for one in getattr(network, "joins", ())}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return next(m.children(), None) is None or super().is_leaf_module(m, module_qualified_name)
+        alone = next(m.children(), None) is None and not thins(m)
+        return alone or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self,

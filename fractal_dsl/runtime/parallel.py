@@ -15,6 +15,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from fractal_dsl.runtime.networks import thins
+
 __all__ = ["DropPathParallel", "Plans"]
 
 Plans = Literal["same", "own"]
@@ -60,6 +62,8 @@ class DropPathParallel(nn.Module):
         self.ranks = dist.get_world_size(group)
         self.norms = _Norms(module)
         self.agreed = False  # whether the ranks' plans have been compared
+        # Stochastic depth draws for each rank by itself; a branch may be dead on one.
+        self.alike = plans == "same" and not any(map(thins, module.modules()))
         self.synchronise()
 
     def forward(self, *inputs: Any, **settings: Any) -> Any:
@@ -119,10 +123,10 @@ class DropPathParallel(nn.Module):
 
     def _agree(self, names: Sequence[str], parameters: Sequence[Tensor], live: Tensor) -> None:
         """Every rank must send the same gradients."""
-        if self.plans == "same" and self.agreed and live.device.type != "cpu":
+        if self.alike and self.agreed and live.device.type != "cpu":
             return
         for name, parameter, ranks in zip(names, parameters, live.tolist(), strict=True):
-            if self.plans == "same" and 0 < ranks < self.ranks:
+            if self.alike and 0 < ranks < self.ranks:
                 raise RuntimeError(
                     f"the ranks' plans were to be the same, but {name} has a gradient on"
                     f" {ranks} of {self.ranks} ranks only; give plan= the same on all ranks, call"
@@ -146,10 +150,17 @@ def _check(module: nn.Module, plans: Plans) -> None:
             f"{type(module).__name__} draws no plans (its spec has no drop_path); torch.nn.parallel"
             ".DistributedDataParallel serves it well"
         )
-    if plans == "own" and any(isinstance(one, nn.SyncBatchNorm) for one in module.modules()):
+    if not any(isinstance(one, nn.SyncBatchNorm) for one in module.modules()):
+        return
+    if plans == "own":
         raise ValueError(
             "SyncBatchNorm waits for all ranks in every layer, also for those whose own plan"
             ' drops it; keep plain batch_norm (its statistics are combined), or plans="same"'
+        )
+    if any(map(thins, module.modules())):
+        raise ValueError(
+            "SyncBatchNorm waits for all ranks in every layer, also for those whose samples do"
+            " without it by stochastic depth; keep plain batch_norm (its statistics are combined)"
         )
 
 

@@ -1,69 +1,51 @@
-"""What a plan costs and whom it concerns, known before anything is computed."""
+"""What a plan costs, known before anything is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
-from fractal_dsl.runtime.networks import Plan, Plans, batch_dtype, drop_path_network, twin
+from fractal_dsl.runtime.networks import (
+    Plans,
+    batch_dtype,
+    draws_plans,
+    drop_path_network,
+    plan_of,
+    thins,
+    twin,
+)
 
-__all__ = ["DrawMemory", "kept_bytes", "live", "worst_draw_memory"]
+__all__ = ["DrawMemory", "hollow_model", "kept_bytes", "worst_draw_memory"]
 
 MIB = 1 << 20
 
 
-class _Seen(TorchFunctionMode):
-    """Notes every tensor that an operation reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tensors: set[int] = set()
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        self.tensors.update(id(one) for one in tree_leaves((args, kwargs)))
-        return func(*args, **(kwargs or {}))
-
-
-def live(model: nn.Module, plan: Plans, input_shape: Sequence[int]) -> tuple[str, ...]:
-    """Names of the parameters that a training step under `plan` computes with.
-
-    `input_shape` is a batch's, such as (2, 3, 32, 32). The forward runs on a copy without
-    values, on torch's meta device: no number of `model` is read, and nothing of it changes.
-    """
-    drop_path_network(model)
-    hollow = twin(model).train()
-    x = _batch(hollow, input_shape)
-    with _Seen() as seen:
-        hollow(x, plan)
-    return tuple(name for name, one in hollow.named_parameters() if id(one) in seen.tensors)
-
-
 def _batch(hollow: nn.Module, shape: Sequence[int]) -> Tensor:
-    return torch.empty(tuple(shape), device="meta", dtype=batch_dtype(hollow))
+    """Tokens where the network has an embedding: nothing else takes them, nor anything else it."""
+    looks_up = any(isinstance(one, nn.Embedding) for one in hollow.modules())
+    dtype = torch.long if looks_up else batch_dtype(hollow)
+    return torch.empty(tuple(shape), device="meta", dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True)
 class DrawMemory:
-    """Bytes kept from forward to backward: when everything lives, and on average of draws."""
+    """Bytes kept from forward to backward: when everything lives, and on average of draws.
+
+    `draws` is 0 where a network draws nothing.
+    """
 
     full: int
     mean: float
     draws: int
 
     def __str__(self) -> str:
+        if not self.draws:
+            return f"kept for the backward pass: {self.full / MIB:.1f} MiB"
         return (
             f"kept for the backward pass: {self.full / MIB:.1f} MiB at worst,"
             f" {self.mean / MIB:.1f} MiB on average of {self.draws} plans"
@@ -73,29 +55,51 @@ class DrawMemory:
 def worst_draw_memory(
     model: nn.Module, input_shape: Sequence[int], *, draws: int = 64, seed: int = 0
 ) -> DrawMemory:
-    """Activation memory of a training step, before training: its peak over all plans.
+    """Activation memory of a training step, before training: its peak over all draws.
 
-    No plan keeps more than the full one, so that is the worst draw; the mean is over `draws`
-    plans of a generator of their own. `input_shape` is a batch's. Counted is what autograd
-    keeps until the backward pass (`kept_bytes`), in the types of `model` as it is. It is the
-    peak of activations where forward turns into backward. Parameters, their gradients, the
-    optimiser's state, the gradients on their way back (at most a few feature maps) and the
-    working space of kernels come on top.
+    `model` may draw plans, do without branches by stochastic depth, or neither. No plan keeps
+    more than the full one, so that is the worst draw (where samples do without a branch, a copy
+    of what goes in may outweigh what is saved); the mean is over `draws` of a generator of
+    their own. `input_shape` is a batch's. Counted is what autograd keeps until
+    the backward pass (`kept_bytes`), in the types of `model` as it is. It is the peak of
+    activations where forward turns into backward. Parameters, their gradients, the optimiser's
+    state, the gradients on their way back (at most a few feature maps) and the working space of
+    kernels come on top.
     """
     if draws < 1:
         raise ValueError(f"the mean of {draws} plans; at least 1 was expected")
-    network = drop_path_network(model)
     hollow = twin(model).train()
-    generator = torch.Generator().manual_seed(seed)
-    each = input_shape[0] if hasattr(model, "sample_plans") else 1
-    drawn = [tuple(network.sample_plan(generator) for _ in range(each)) for _ in range(draws)]
-    bytes_of = {plans: _kept(hollow, _given(plans), input_shape) for plans in set(drawn)}
-    mean = fmean(bytes_of[plans] for plans in drawn)
-    return DrawMemory(_kept(hollow, network.full_plan(), input_shape), mean, draws)
+    everything = plan_of(model, None)
+    if everything is None and not any(map(thins, model.modules())):
+        full = _kept(hollow, None, input_shape)
+        return DrawMemory(full, full, 0)
+    drawn = list(_drawn(model, input_shape[0], draws, seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        kept = [_kept(hollow, plans, input_shape) for plans in drawn]
+    branches: list[Any] = [one for one in hollow.modules() if thins(one)]
+    for branch in branches:
+        branch.rate = 0.0
+    return DrawMemory(max(_kept(hollow, everything, input_shape), *kept), fmean(kept), draws)
 
 
-def _given(plans: tuple[Plan, ...]) -> Plans:
-    return plans if len(plans) > 1 else plans[0]
+def hollow_model(kind: Callable[[], nn.Module]) -> nn.Module:
+    """A new model of shapes without values, whatever its size."""
+    with torch.device("meta"):
+        return kind()
+
+
+def _drawn(model: nn.Module, samples: int, draws: int, seed: int) -> Iterator[Plans | None]:
+    """Plans of so many training steps; None where there are none to draw."""
+    if not draws_plans(model):
+        yield from [None] * draws
+        return
+    network, generator = drop_path_network(model), torch.Generator().manual_seed(seed)
+    for _ in range(draws):
+        if hasattr(model, "sample_plans"):
+            yield [network.sample_plan(generator) for _ in range(samples)]
+        else:
+            yield network.sample_plan(generator)
 
 
 def kept_bytes(model: nn.Module, plan: Plans, input_shape: Sequence[int]) -> int:
@@ -108,7 +112,7 @@ def kept_bytes(model: nn.Module, plan: Plans, input_shape: Sequence[int]) -> int
     return _kept(twin(model).train(), plan, input_shape)
 
 
-def _kept(hollow: nn.Module, plan: Plans, input_shape: Sequence[int]) -> int:
+def _kept(hollow: nn.Module, plan: Plans | None, input_shape: Sequence[int]) -> int:
     own = {_storage(one) for one in (*hollow.parameters(), *hollow.buffers())}
     sizes: dict[int, int] = {}
 
@@ -117,7 +121,8 @@ def _kept(hollow: nn.Module, plan: Plans, input_shape: Sequence[int]) -> int:
         return tensor  # which keeps its storage alive, so that no other takes its number
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = hollow(_batch(hollow, input_shape), plan)
+        given = () if plan is None else (plan,)
+        output = hollow(_batch(hollow, input_shape), *given)
     del output
     return sum(size for storage, size in sizes.items() if storage not in own)
 

@@ -11,30 +11,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Call, Graph, Input, Segment
-from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
+from fractal_dsl.ir.weights import same_weights
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, binary, join
+from fractal_dsl.semantics.depths import stochastic_depth
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.evaluate import condition, evaluate, plain
+from fractal_dsl.semantics.externs import extern_attributes, extern_of
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
-from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name, called_part
 from fractal_dsl.semantics.pieces import parameter
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands, alone, entry_key, leaves
+from fractal_dsl.semantics.ties import tied_weight, without_tie
 from fractal_dsl.semantics.values import (
     Closure,
     Network,
     RuleCall,
     RuleValue,
+    SharedNetwork,
     Value,
     describe,
     holds_wires,
@@ -48,6 +54,8 @@ from fractal_dsl.syntax import tree
 
 # Turns of a `**` that each change the shape, as a dense block's do; DenseNet-264 has 64.
 MAX_TURNS = 160
+
+Fresh: TypeAlias = Closure | RuleCall
 
 __all__ = ["apply", "apply_value", "finish", "instantiate", "places_of"]
 
@@ -66,7 +74,7 @@ def apply(site: Site, expression: tree.Expression, arrival: Arrival | None) -> S
 
 def not_a_network(site: Site, value: Value, span: Span) -> Exception:
     if isinstance(value, RuleValue):
-        return needs_arguments(site.builder.world.resolved.names[value.name], span)
+        return needs_arguments(value.definition, span)
     if holds_wires(value):
         return fail(
             "F0411", "a wire stands where a network is needed", span,
@@ -154,6 +162,13 @@ def named_as(
     site: Site, expression: tree.Expression, arrival: Arrival | None, tag: str | None
 ) -> Steps[Flow]:
     word = called_name(expression)
+    foreign = extern_of(site.scope, expression)
+    if foreign is not None and arrival is not None:
+        module = called_part(expression) or "part"
+        tensor = site.builder.tensor(arrival, expression.span, module)
+        attributes = yield extern_attributes(site.place(tensor), foreign, expression)
+        name = segment_name(site, expression, module)
+        return Flow.of(site.builder.apply(attributes, [tensor], name, expression.span, tag))
     if word is not None and word not in site.scope.locals and word not in site.scope.names:
         if word == "id" and arrival is not None:
             return Flow.of(arrival)
@@ -163,22 +178,33 @@ def named_as(
         if word in COMBINATORS:
             if not isinstance(expression, tree.Call):
                 raise fail("F0206", f"`{word}` needs its operands in brackets", expression.span)
-            combined: Flow = yield COMBINED[word](site, expression, arrival)
+            combined: Flow = yield WORDS[word](site, expression, arrival)
             return combined
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
-            tensor = site.builder.tensor(arrival, expression.span, word)
-            attributes = yield bind_attributes(site.place(tensor), word, expression)
-            name = segment_name(site, expression, word)
-            return Flow.of(site.builder.apply(attributes, [tensor], name, expression.span, tag))
+            operator: Flow = yield operator_at_work(site, expression, word, arrival, tag)
+            return operator
     value: Value = yield evaluate(site.place(arrival), expression)
     if arrival is None:
         return flow_of(site.builder, value, expression.span)
     if not isinstance(value, Network):
         raise not_a_network(site, value, expression.span)
-    flow: Flow = yield apply_value(
-        site, value, arrival, segment_name(site, expression, word or "part"), expression.span, tag
-    )
+    name = segment_name(site, expression, called_part(expression) or "part")
+    flow: Flow = yield apply_value(site, value, arrival, name, expression.span, tag)
     return flow
+
+
+def operator_at_work(
+    site: Site, expression: tree.Expression, word: str, arrival: Arrival, tag: str | None
+) -> Steps[Flow]:
+    builder, span = site.builder, expression.span
+    tensor = builder.tensor(arrival, span, word)
+    rest, reference = without_tie(expression)
+    attributes: Attributes = yield bind_attributes(site.place(tensor), word, rest)
+    weight = None
+    if reference is not None:
+        weight = tied_weight(builder, attributes, tensor, reference)
+    name = segment_name(site, expression, word)
+    return Flow.of(builder.apply(attributes, [tensor], name, span, tag, weight=weight))
 
 
 def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
@@ -186,17 +212,56 @@ def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
 
 
 def apply_value(
-    site: Site, value: Network, arrival: Arrival, name: str, span: Span, tag: str | None = None
+    site: Site,
+    value: Network,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    tag: str | None = None,
+    end: Attributes | None = None,
 ) -> Steps[Flow]:
     """A call to the graph of a rule or an argument."""
-    made: Made = yield instantiate(site, value, arrival, name, span)
+    if isinstance(value, SharedNetwork):
+        once: Flow = yield apply_shared(site, value, arrival, span)
+        return once
+    made: Made = yield instantiate(site, value, arrival, name, span, end)
     return site.builder.call(made, arrival, site.builder.segment(name), span, tag)
 
 
-def instantiate(site: Site, value: Network, arrival: Arrival, name: str, span: Span) -> Steps[Made]:
-    """The graph of a network for one form of what comes in, built once."""
+def apply_shared(site: Site, value: SharedNetwork, arrival: Arrival, span: Span) -> Steps[Flow]:
+    """A use of the one instance of a shared network; its joins are closed."""
+    builder = site.builder
+    made: Made = yield instantiate(site, value.network, arrival, value.name, span)
+    first, place = builder.world.shares.setdefault(value.key, (made.graph, span))
+    if not same_weights(builder.world.graphs, first, made.graph):
+        raise DiagnosticError(
+            Diagnostic(
+                "F0415",
+                f"the uses of shared `{value.name}` need weights of different shapes",
+                span,
+                "here it would have others",
+                labels=(Label(place, "first used here"),),
+                helps=(Help("share it among values of one width, or write it twice"),),
+            )
+        )
+    flow = builder.call(made, arrival, builder.segment(value.name), span, shared=value)
+    return Flow.of(builder.close(flow))
+
+
+def instantiate(
+    site: Site,
+    value: Fresh,
+    arrival: Arrival,
+    name: str,
+    span: Span,
+    end: Attributes | None = None,
+) -> Steps[Made]:
+    """The graph of a network for one form of what comes in, built once.
+
+    `end` is an operator that its value goes through last.
+    """
     world = site.builder.world
-    key = (value.key, entry_key(arrival))
+    key = (value.key, entry_key(arrival), end)
     if key in world.instances:
         known = world.instances[key]
         if known is None:
@@ -211,6 +276,8 @@ def instantiate(site: Site, value: Network, arrival: Arrival, name: str, span: S
         start = inner.entering(arrival, root.span)
         around = Site(inner, value.scope, site.builders, arrival.shape)
         flow: Flow = yield apply(around, root, start)
+        if end is not None:
+            flow = Flow.of(inner.apply(end, [inner.tensor(inner.close(flow), span)], "end", span))
     world.building.pop()
     world.instances[key] = made = finish(inner, flow, value, name)
     return made
@@ -220,11 +287,11 @@ def places_of(strands: Sequence[Strand]) -> tuple[OutputPlace, ...]:
     return tuple((strand.span, strand.written) for strand in strands)
 
 
-def label_of(value: Network, name: str) -> str:
+def label_of(value: Fresh, name: str) -> str:
     return name if isinstance(value, Closure) else value.label
 
 
-def finish(inner: GraphBuilder, flow: Flow, value: Network, name: str) -> Made:
+def finish(inner: GraphBuilder, flow: Flow, value: Fresh, name: str) -> Made:
     """The finished graph; an open join of one operand is no join, and what nothing reads goes."""
     is_open = flow.is_open and len(flow.strands) > 1
     form = None
@@ -233,16 +300,17 @@ def finish(inner: GraphBuilder, flow: Flow, value: Network, name: str) -> Made:
         closed = inner.close(flow)
         form = closed if isinstance(closed, Strands) else None
         strands = tuple(leaves(closed))
-    inputs = sum(isinstance(node, Input) for node in inner.nodes)
-    nodes, outputs, reads = live(inner.nodes, [strand.operand for strand in strands])
+    nodes, outputs, kept = live(inner.nodes, [strand.operand for strand in strands])
     branches = flow.branches if is_open else 0
     graph = labelled(Graph(name, name, nodes, outputs, is_open, branches), value)
     index = inner.world.add_graph(graph, places_of(strands))
     learned = tuple(strand.learned for strand in strands)
-    return Made(index, tuple(at for at in reads if at < inputs), form, learned)
+    reads = (at for at in kept if isinstance(inner.nodes[at], Input) and at not in inner.borrowed)
+    borrows = tuple(one for at, one in inner.borrowed.items() if at in kept)
+    return Made(index, tuple(reads), form, learned, borrows)
 
 
-def labelled(graph: Graph, value: Network) -> Graph:
+def labelled(graph: Graph, value: Fresh) -> Graph:
     """`graph` with the names, text and place of the network that it is of."""
     recursion = value.scope.recursion
     if isinstance(value, Closure):
@@ -260,7 +328,7 @@ def labelled(graph: Graph, value: Network) -> Graph:
 def tagged(site: Site, expression: tree.Tag, arrival: Arrival | None) -> Steps[Flow]:
     """`@name` on a name or call replaces its segment; on anything else it adds one around."""
     operand = expression.operand
-    word = called_name(operand)
+    word = called_part(operand)
     if word is not None and word not in COMBINATORS:
         flow: Flow = yield named_as(site, operand, arrival, expression.name)
         return flow
@@ -293,7 +361,11 @@ def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[
         if is_identity(graph) and isinstance(arrival, Strand):
             return Flow.of(arrival)
         left = count - done
-        stays = isinstance(arrival, Strand) and graph.output_shapes == (arrival.shape,)
+        stays = (
+            isinstance(arrival, Strand)
+            and not turn.made.borrows
+            and graph.output_shapes == (arrival.shape,)
+        )
         if graph.is_open and left > 1:
             stays = graph.output_shapes[0] == arrival.shape
             turn = yield closed_turn(site, expression.base, turn, arrival)
@@ -337,7 +409,10 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
         value: Value = yield evaluate(site.place(arrival), base)
         if not isinstance(value, Network):
             raise not_a_network(site, value, base.span)
-        name = segment_name(site, base, word)
+        if isinstance(value, SharedNetwork):
+            again: Turn = yield shared_turn(site, value, arrival, base.span)
+            return again
+        name = segment_name(site, base, called_part(base) or word)
         made: Made = yield instantiate(site, value, arrival, name, base.span)
         return Turn(made, name, base.span)
     body = site.builder.world.closure(base, site.scope)
@@ -345,6 +420,15 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
     start = inner.entering(arrival, base.span)
     flow: Flow = yield apply(replace(site, builder=inner), base, start)
     return Turn(finish(inner, flow, body, "turn"), None, base.span)
+
+
+def shared_turn(site: Site, value: SharedNetwork, arrival: Arrival, span: Span) -> Steps[Turn]:
+    """One use of a shared network, as the body of a repeat."""
+    inner = GraphBuilder(site.builder.world, site.builder.names)
+    start = inner.entering(arrival, span)
+    flow: Flow = yield apply_shared(replace(site, builder=inner), value, start, span)
+    assert isinstance(value.network, Closure)
+    return Turn(finish(inner, flow, value.network, "turn"), None, span)
 
 
 def copies(site: Site, turn: Turn, arrival: Arrival, first: int, count: int) -> Flow:
@@ -355,12 +439,12 @@ def copies(site: Site, turn: Turn, arrival: Arrival, first: int, count: int) -> 
             segment = builder.segment(turn.name)
         return builder.call(turn.made, arrival, segment, turn.span)
     segment = builder.segment(turn.name or "turn")
-    at = len(builder.nodes)
+    before = len(builder.nodes)
     flow = builder.call(turn.made, arrival, segment, turn.span)
-    if at < len(builder.nodes):
-        node = builder.nodes[at]
+    if before < len(builder.nodes):
+        node = builder.nodes[-1]
         assert isinstance(node, Call)
-        builder.nodes[at] = replace(node, count=count, first=first, inline=turn.name is None)
+        builder.nodes[-1] = replace(node, count=count, first=first, inline=turn.name is None)
     return flow
 
 
@@ -417,7 +501,7 @@ def block(site: Site, expression: tree.Block, arrival: Arrival | None) -> Steps[
         return flow
     if not isinstance(value, RuleCall):
         raise not_a_network(site, value, expression.result.span)
-    name = called_name(expression.result) or "part"
+    name = called_part(expression.result) or "part"
     flow = yield apply_value(site, value, arrival, name, expression.result.span)
     return flow
 
@@ -431,6 +515,15 @@ def listed(site: Site, expression: tree.Expression, arrival: Arrival | None) -> 
             "to compute each item of one value: `wiring(x) { return [x >> a, x >> b] }`",
         )  # fmt: skip
     return flow_of(site.builder, value, expression.span)
+
+
+def shared(site: Site, expression: tree.Shared, arrival: Arrival | None) -> Steps[Flow]:
+    value: Value = yield evaluate(site.place(arrival), expression)
+    assert isinstance(value, SharedNetwork)
+    if arrival is None:
+        raise joined_with_network(expression.span, show_text(expression))
+    flow: Flow = yield apply_shared(site, value, arrival, expression.span)
+    return flow
 
 
 def show_text(expression: tree.Expression) -> str:
@@ -450,12 +543,16 @@ def unary(site: Site, expression: tree.Unary, arrival: Arrival | None) -> Steps[
     return Flow.of(site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span))
 
 
+WORDS = COMBINED | {"stochastic_depth": stochastic_depth}
+
 HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow]]] = {
     tree.Series: series,
     tree.Compose: compose,
     tree.Conditional: conditional,
     tree.Parenthesised: parenthesised,
     tree.Name: named,
+    tree.Qualified: named,
+    tree.Extern: named,
     tree.Call: named,
     tree.Tag: tagged,
     tree.Power: power,
@@ -464,6 +561,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow
     tree.Join: join,
     tree.Wiring: wiring,
     tree.Block: block,
+    tree.Shared: shared,
     tree.ListDisplay: listed,
     tree.ListComprehension: listed,
 }

@@ -9,10 +9,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Origin, Ref, Segment
+from fractal_dsl.ir.graph import (
+    Apply,
+    Call,
+    Graph,
+    Input,
+    Join,
+    Node,
+    Origin,
+    Ref,
+    Segment,
+    Share,
+)
 from fractal_dsl.ir.operators import Attributes, ShapeError, spec_of
 from fractal_dsl.ir.operators.elementwise import Concat
-from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.ir.operators.kinds import not_tokens
+from fractal_dsl.ir.shapes import NETWORK, Shape
 from fractal_dsl.semantics.mismatch import Side, meeting, unequal
 from fractal_dsl.semantics.strands import (
     Arrival,
@@ -25,6 +37,7 @@ from fractal_dsl.semantics.strands import (
     refilled,
 )
 from fractal_dsl.semantics.trace import set_at
+from fractal_dsl.semantics.values import SharedNetwork
 from fractal_dsl.semantics.world import Made, World
 from fractal_dsl.source import Span
 
@@ -47,7 +60,9 @@ class GraphBuilder:
     """Collects the nodes of one graph in data-flow order.
 
     `names` gives the state-dict segment of each part of the equation; `indices` are the
-    turns of the comprehensions, repeats and `each` that the builder is in.
+    turns of the comprehensions, repeats and `each` that the builder is in; `named` are the
+    operators with an `@name`. `shared` are the shared networks in use, by key, `borrowed` those
+    of other graphs, by the input that they come in by.
     """
 
     world: World
@@ -57,6 +72,9 @@ class GraphBuilder:
     turns: int = 1
     tagged: dict[Segment, Span] = field(default_factory=dict)
     dropping: Dropping = Dropping()
+    named: dict[str, int] = field(default_factory=dict)
+    shared: dict[int, Ref] = field(default_factory=dict)
+    borrowed: dict[int, SharedNetwork] = field(default_factory=dict)
     number: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -180,6 +198,9 @@ class GraphBuilder:
                 )
             )
 
+    def shape_of(self, ref: Ref) -> Shape:
+        return self.nodes[ref.node].shapes[ref.port]
+
     def add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1
@@ -192,6 +213,7 @@ class GraphBuilder:
         span: Span,
         tag: str | None = None,
         sign: Span | None = None,
+        weight: int | None = None,
     ) -> Strand:
         """One operator at work; its refusal becomes a diagnostic at `span`, or at its `sign`."""
         try:
@@ -202,12 +224,13 @@ class GraphBuilder:
             raise self.refused(refusal, strands, span) from None
         if tag is not None:
             self.claim(self.segment(name), span)
+            self.named[tag] = len(self.nodes)
         learned = [at for at, strand in enumerate(strands) if strand.learned]
         is_learned = len(learned) == len(strands)
         if isinstance(attributes, Concat) and learned and not is_learned:
             attributes = replace(attributes, learned=tuple(learned))
         inputs = tuple(strand.ref for strand in strands)
-        at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, span))
+        at = self.add(Apply(attributes, inputs, shape, self.segment(name), tag, weight, span))
         return Strand(Ref(at), shape, span, learned=is_learned)
 
     def refused(
@@ -242,15 +265,42 @@ class GraphBuilder:
 
     def side(self, strand: Strand) -> Side:
         def set_here(channels: bool) -> Span | None:
-            user = self.world.resolved.syntax.source
-            return set_at(self.world.graphs, self.nodes, strand.ref, channels, user)
+            return set_at(self.world.graphs, self.nodes, strand.ref, channels)
 
         return Side(strand.span, strand.shape, set_here)
 
+    def share(self, network: SharedNetwork) -> Ref:
+        """The one instance of a shared network: made here, or handed to this graph."""
+        if network.key in self.shared:
+            return self.shared[network.key]
+        if network.home == self.number:
+            segment = self.free_segment(network.name)
+            at = self.add(Share(self.world.shares[network.key][0], segment, span=network.span))
+        else:
+            at = self.add(Input(NETWORK))
+            self.borrowed[at] = network
+        self.shared[network.key] = Ref(at)
+        return Ref(at)
+
+    def free_segment(self, name: str) -> Segment:
+        """A segment that no other shared network of this graph has."""
+        taken = {node.segment for node in self.nodes if isinstance(node, Share)}
+        number, segment = 1, Segment(name)
+        while segment in taken:
+            number += 1
+            segment = Segment(f"{name}_{number}")
+        return segment
+
     def call(
-        self, made: Made, value: Arrival, segment: Segment, span: Span, tag: str | None = None
+        self,
+        made: Made,
+        value: Arrival,
+        segment: Segment,
+        span: Span,
+        tag: str | None = None,
+        shared: SharedNetwork | None = None,
     ) -> Flow:
-        """One fresh copy of a graph; what it leaves open stays open."""
+        """A copy of a graph, fresh unless `shared`; what it leaves open stays open."""
         graph = self.world.graphs[made.graph]
         tensors = leaves(value)
         taken = [alone(tensors[at]) for at in made.reads]
@@ -260,8 +310,12 @@ class GraphBuilder:
         if tag is not None:
             self.claim(segment, span)
         shapes = graph.output_shapes
-        inputs = tuple(strand.ref for strand in taken)
-        at = self.add(Call(made.graph, inputs, shapes, segment, tag=tag, span=span))
+        handed = [self.share(one) for one in made.borrows]
+        inputs = (*(strand.ref for strand in taken), *handed)
+        network = None if shared is None else self.share(shared)
+        at = self.add(
+            Call(made.graph, inputs, shapes, segment, tag=tag, network=network, span=span)
+        )
         self.world.count_strands(len(shapes), span)
         if not graph.is_open:
             ports = [
@@ -291,6 +345,10 @@ class GraphBuilder:
             raise self.unequal(flow.strands, operator.eq, flow.sign or flow.strands[0].span)
         operands = tuple(strand.operand for strand in flow.strands)
         span = flow.sign or flow.strands[0].span
+        try:
+            not_tokens("(+)", [shape])
+        except ShapeError as refusal:
+            raise self.refused(refusal, flow.strands, span) from None
         sampled = self.dropping.sampled
         at = self.add(Join(operands, shape, flow.branches, sampled, tag, span))
         return Strand(Ref(at), shape, span)

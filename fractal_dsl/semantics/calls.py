@@ -52,7 +52,7 @@ class Case:
 
 def check_kinds(case: Case) -> None:
     """Tells a wrong kind of argument at the call where the text inside is not the user's."""
-    if not case.definition.from_prelude:
+    if not case.definition.home.source.is_shipped:
         return
     settings = passed_on(case.equation)
     for at, one in case.given.items():

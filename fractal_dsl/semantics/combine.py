@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Edit, Help
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Edit, Help, Label
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import (
     Concat,
@@ -23,7 +23,7 @@ from fractal_dsl.semantics.build import Dropping
 from fractal_dsl.semantics.evaluate import evaluate, plain, turns
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import Written
-from fractal_dsl.semantics.naming import called_name
+from fractal_dsl.semantics.naming import called_name, called_part
 from fractal_dsl.semantics.pieces import split
 from fractal_dsl.semantics.site import Place, Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand
@@ -34,6 +34,7 @@ from fractal_dsl.semantics.values import (
     Value,
     Wire,
     describe,
+    holds_wires,
     is_number,
     is_whole,
 )
@@ -95,7 +96,7 @@ def build(site: Site, operation: Operation, arrival: Arrival | None) -> Steps[Fl
         return flow_of(site.builder, value, span)
     if not isinstance(value, Network):
         raise fail("F0405", f"{describe(value)} stands where a network is needed", span)
-    name = called_name(operation.expression) or "part"
+    name = called_part(operation.expression) or "part"
     name = site.builder.names.get(id(operation.expression), name)
     copy: Flow = yield site.builders.use(site, value, arrival, name, span)
     return copy
@@ -181,7 +182,9 @@ def fractal_join(
             strands.append(replace(one, branch=branch, rate=kept, span=place, written=written))
         branches += max(flow.branches, 1)
         if len(strands) > MAX_OPERANDS:
-            raise site.builder.world.endless(span, f"a join of more than {MAX_OPERANDS:,} inputs")
+            label = f"a join of more than {MAX_OPERANDS:,} inputs"
+            way_out = "close parts of it with `joined(...)`: a mean of means"
+            raise site.builder.world.endless(span, label, way_out)
     return Flow(tuple(strands), is_open=True, branches=branches, sign=sign)
 
 
@@ -218,6 +221,7 @@ def binary(site: Site, expression: tree.Binary, arrival: Arrival | None) -> Step
         values.append(value)
     if arrival is None and all(isinstance(value, Items) for value in values):
         return one_list(site, expression, values)
+    refuse_mixed_kinds(expression, operands, values)
     if not any(is_number(value) for value in values):
         refuse_mixed_signs(sign, operands)
         known = values if arrival is None else [None] * len(values)
@@ -229,6 +233,22 @@ def binary(site: Site, expression: tree.Binary, arrival: Arrival | None) -> Step
         return flow
     scaled: Flow = yield constant_beside(site, expression, operands, values, arrival)
     return scaled
+
+
+def refuse_mixed_kinds(
+    expression: tree.Binary, operands: Sequence[tree.Expression], values: Sequence[Value]
+) -> None:
+    """A network beside a list, a string or a truth value: both kinds are said."""
+    pairs = list(zip(operands, values, strict=True))
+    networks = [operand for operand, value in pairs if isinstance(value, Network)]
+    for operand, value in pairs:
+        is_odd = isinstance(value, Items | tuple | str | bool) and not holds_wires(value)
+        if networks and is_odd:
+            message = f"`{expression.operator}` does not take a network and {describe(value)}"
+            labels = (Label(networks[0].span, "a network"), Label(operand.span, describe(value)))
+            raise DiagnosticError(
+                Diagnostic("F0405", message, expression.operator_span, labels=labels)
+            )
 
 
 def one_list(site: Site, expression: tree.Binary, values: Sequence[Value]) -> Flow:
@@ -458,13 +478,6 @@ def checked_rate(value: Value, what: str, span: Span) -> float:
     return float(value)
 
 
-def stochastic_depth(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
-    raise fail(
-        "F0210", "`stochastic_depth` is not there yet", expression.span, "planned, not built"
-    )
-    yield
-
-
 def misplaced_each(site: Site, expression: tree.Call, arrival: Arrival | None) -> Steps[Flow]:
     raise fail("F0405", "`each` stands only after `>>`", expression.span)
     yield
@@ -481,6 +494,5 @@ COMBINED: dict[str, Callable[[Site, tree.Call, Arrival | None], Steps[Flow]]] = 
     "min": word_merge,
     "product": word_merge,
     "split": split,
-    "stochastic_depth": stochastic_depth,
     "sum": word_merge,
 }

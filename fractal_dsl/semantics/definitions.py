@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.ir.operators import OPERATORS
-from fractal_dsl.semantics.naming import COMBINATORS, LEARNED
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, written_name
+from fractal_dsl.source import Source, Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
 __all__ = [
     "FUNCTIONS",
     "INCOMING",
+    "AnyName",
     "Definition",
+    "ExternRule",
+    "Imported",
     "Names",
+    "Param",
     "Resolved",
     "free_names",
     "implicit_names",
@@ -29,6 +34,7 @@ __all__ = [
 
 # Names that read the value that arrives.
 INCOMING = frozenset({"in_channels", "in_height", "in_length", "in_shape", "in_width"})
+AnyName: TypeAlias = tree.Name | tree.Qualified
 # Functions of plain values.
 FUNCTIONS = frozenset({"abs", "ceil", "floor", "len", "log2", "round", "sqrt"})
 
@@ -37,16 +43,17 @@ FUNCTIONS = frozenset({"abs", "ceil", "floor", "len", "log2", "round", "sqrt"})
 class Definition:
     """All equations of one name. `pattern_positions` hold recursion indices, not parameters.
 
-    `group` names the rules that recur together with this one, None where it does not recur;
-    `level_position` is the parameter that holds the recursion's level.
+    `home` is what the text of its file sees. `group` names the rules that recur together with
+    this one, None where it does not recur; `level_position` is the parameter that holds the
+    recursion's level.
     """
 
     name: str
     equations: tuple[tree.Equation, ...]
     pattern_positions: frozenset[int]
+    home: Names
     group: str | None = None
     level_position: int | None = None
-    from_prelude: bool = False
 
     @property
     def is_nullary(self) -> bool:
@@ -81,32 +88,111 @@ class Definition:
         )
 
 
-Names: TypeAlias = Mapping[str, Definition]
+class Names(dict[str, Definition]):
+    """What the text of one file sees: rules by the names that it writes, `b::f` too.
+
+    A file that is imported with other settings is seen anew: it has `Names`, rules and params
+    of its own. `params` and `externs` are seen likewise; `defaults` are the file's own
+    `implicit` lines, `files` those that it imports. `label` is empty for the file that is
+    compiled, and tells all others apart.
+    """
+
+    def __init__(self, syntax: tree.Program, label: str = "") -> None:
+        super().__init__()
+        self.syntax = syntax
+        self.label = label
+        self.params: dict[str, Param] = {}
+        self.externs: dict[str, ExternRule] = {}
+        self.defaults: dict[str, tree.ImplicitDeclaration] = {}
+        self.imported: list[Imported] = []
+        self.files: list[Names] = []
+
+    @property
+    def source(self) -> Source:
+        return self.syntax.source
+
+    @property
+    def own(self) -> tuple[Definition, ...]:
+        """The rules that the file itself defines."""
+        return tuple(one for one in self.values() if one.home is self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Param:
+    """`param C = 4` of file `home`; `given` is what file `giver` imports that one with."""
+
+    declaration: tree.ParamDeclaration
+    home: Names
+    given: tree.Expression | None = None
+    giver: Names | None = None
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExternRule:
+    """`extern "pkg.Class" name(parameters) = shape` of file `home`."""
+
+    declaration: tree.ExternDeclaration
+    home: Names
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Imported:
+    """What an import adds: the name `conv_bn`, or all names that begin with `b::`."""
+
+    name: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolved:
-    """A file whose names are known.
+    """A file whose names are known, with all that it imports.
 
-    `names` are what the file sees, the prelude's definitions included, and `prelude` what
-    the prelude sees; `implicits` are, for each rule, the names that it or its callees may
-    take from the calls outside.
+    `names` are what the file sees, what it imports and the prelude's definitions included;
+    `homes` all files, each after those that it imports, this one last. `defaults` are the
+    `implicit` lines that hold everywhere: the file's own, and the prelude's. `implicits` are,
+    for each rule, the names that it or its callees may take from the calls outside.
     """
 
-    syntax: tree.Program
     names: Names
-    prelude: Names
-    params: Mapping[str, tree.ParamDeclaration]
+    homes: tuple[Names, ...]
     defaults: Mapping[str, tree.ImplicitDeclaration]
     nets: tuple[tree.NetDeclaration, ...]
     directives: tuple[tree.Directive, ...]
     assertions: tuple[tree.Assertion, ...]
     implicits: Mapping[Definition, frozenset[str]]
-    warnings: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = field(default=())
 
-    def names_of(self, definition: Definition) -> Names:
-        """The definitions that the text of `definition` sees."""
-        return self.prelude if definition.from_prelude else self.names
+    @property
+    def syntax(self) -> tree.Program:
+        return self.names.syntax
+
+    @property
+    def params(self) -> Mapping[str, Param]:
+        """The params that may be set from outside, by the names that the file sees."""
+        return self.names.params
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The files that were read, this one first, each where the text meets it first.
+
+        Those that travel with the compiler are not among them.
+        """
+        found: dict[Source, None] = {}
+        waiting = [self.names]
+        while waiting:
+            home = waiting.pop()
+            if not home.source.is_shipped:
+                found.setdefault(home.source)
+            waiting.extend(reversed(home.files))
+        return tuple(found)
 
 
 def is_builtin(name: str) -> bool:
@@ -120,35 +206,35 @@ def is_builtin(name: str) -> bool:
     )
 
 
-def free_names(expressions: Iterable[tree.Node]) -> dict[str, tree.Name]:
+def free_names(expressions: Iterable[tree.Node]) -> dict[str, AnyName]:
     """Names read in `expressions` that nothing inside binds, each with its first place.
 
     Variables of comprehensions and names of blocks count as bound in the whole expression
     they stand in.
     """
-    free: dict[str, tree.Name] = {}
+    free: dict[str, AnyName] = {}
     for root in expressions:
         bound: set[str] = set()
-        read: dict[str, tree.Name] = {}
+        read: dict[str, AnyName] = {}
         for node in walk(root):
             if isinstance(node, tree.Generator | tree.Target | tree.Wiring):
                 bound.update(node.names)
-            elif isinstance(node, tree.Name):
-                read.setdefault(node.name, node)
+            elif isinstance(node, AnyName):
+                read.setdefault(written_name(node), node)
         for name, node in read.items():
             if name not in bound:
                 free.setdefault(name, node)
     return free
 
 
-def names_read(equation: tree.Equation) -> dict[str, tree.Name]:
+def names_read(equation: tree.Equation) -> dict[str, AnyName]:
     """Names that an equation reads and does not bind itself, each with its first place.
 
     A default sees the parameters before it, not its own: in `conv(channels = channels)` the
     second `channels` is a name of the caller's.
     """
     bound: set[str] = set()
-    read: dict[str, tree.Name] = {}
+    read: dict[str, AnyName] = {}
     for pattern in equation.patterns or ():
         if isinstance(pattern, tree.Parameter) and pattern.default is not None:
             outer = free_names([pattern.default])
@@ -160,8 +246,9 @@ def names_read(equation: tree.Equation) -> dict[str, tree.Name]:
     return read
 
 
-def callees(definition: Definition, names: Names) -> set[Definition]:
+def callees(definition: Definition) -> set[Definition]:
     """Definitions that this one mentions."""
+    names = definition.home
     return {
         names[name]
         for equation in definition.equations
@@ -170,19 +257,22 @@ def callees(definition: Definition, names: Names) -> set[Definition]:
     }
 
 
-def recursion_groups(names: Names, prelude: Names) -> dict[str, str]:
-    """For every rule that recurs, the name of its group: its first rule in file order."""
-    calls: dict[str, set[str]] = {}
-    for definition in names.values():
-        home = prelude if definition.from_prelude else names
-        calls[definition.name] = {callee.name for callee in callees(definition, home)}
-    order = {name: at for at, name in enumerate(names)}
+def recursion_groups(names: Names) -> dict[str, str]:
+    """For every rule of a file that recurs, its group: the first rule of it in file order.
+
+    No file imports itself, so rules recur within one file.
+    """
+    order = {one.name: at for at, one in enumerate(names.own)}
+    calls = {
+        one.name: {callee.name for callee in callees(one) if callee.home is names}
+        for one in names.own
+    }
     groups: dict[str, str] = {}
     for component in strongly_connected(calls):
         lone = next(iter(component))
-        if len(component) > 1 or lone in calls.get(lone, ()):
-            first = min(component, key=lambda name: order.get(name, -1))
-            groups.update(dict.fromkeys(component, first))
+        if len(component) > 1 or lone in calls[lone]:
+            first = min(component, key=order.__getitem__)
+            groups.update(dict.fromkeys(component, names.label + first))
     return groups
 
 
@@ -199,31 +289,33 @@ def strongly_connected(calls: Mapping[str, set[str]]) -> Iterable[set[str]]:
         return nx.strongly_connected_components(graph)
 
 
-def implicit_names(
-    definitions: Iterable[Definition], names: Names, prelude: Names, params: Iterable[str]
-) -> dict[Definition, frozenset[str]]:
-    """For each rule, the names that it or its callees may take from the calls outside."""
-    everyone = tuple(definitions)
-    known = set(params)
-    found: dict[Definition, frozenset[str]] = dict.fromkeys(everyone, frozenset())
-    changed = True
-    while changed:
-        changed = False
-        for definition in everyone:
-            home = prelude if definition.from_prelude else names
-            mine = frozenset().union(
-                *(
-                    implicits_read(names_read(e), home, known, found) - definition.explicit_names(e)
-                    | own_defaults(e, home, known)
-                    for e in definition.equations
-                )
-            )
-            if mine != found[definition]:
-                found[definition], changed = mine, True
+def implicit_names(homes: Iterable[Names]) -> dict[Definition, frozenset[str]]:
+    """For each rule, the names that it or its callees may take from the calls outside.
+
+    `homes` are all files, each after those that it imports.
+    """
+    found: dict[Definition, frozenset[str]] = {}
+    for home in homes:
+        found.update(dict.fromkeys(home.own, frozenset()))
+        while sum(widened(definition, found) for definition in home.own):
+            pass
     return found
 
 
-def own_defaults(equation: tree.Equation, names: Names, params: Container[str]) -> frozenset[str]:
+def widened(definition: Definition, found: dict[Definition, frozenset[str]]) -> bool:
+    """Looks at a rule again with what is known of its callees; whether that was news."""
+    home, before = definition.home, found[definition]
+    found[definition] = frozenset().union(
+        *(
+            implicits_read(names_read(e), home, found) - definition.explicit_names(e)
+            | own_defaults(e, home)
+            for e in definition.equations
+        )
+    )
+    return found[definition] != before
+
+
+def own_defaults(equation: tree.Equation, names: Names) -> frozenset[str]:
     """Parameters whose own default reads the name from outside: `channels = channels`."""
     return frozenset(
         pattern.name
@@ -232,21 +324,19 @@ def own_defaults(equation: tree.Equation, names: Names, params: Container[str]) 
         and pattern.default is not None
         and pattern.name in free_names([pattern.default])
         and pattern.name not in names
-        and pattern.name not in params
+        and pattern.name not in names.params
+        and pattern.name not in names.externs
     )
 
 
 def implicits_read(
-    read: Iterable[str],
-    names: Names,
-    params: Container[str],
-    found: Mapping[Definition, frozenset[str]],
+    read: Iterable[str], names: Names, found: Mapping[Definition, frozenset[str]]
 ) -> frozenset[str]:
     """Of the names `read` somewhere, those that no text binds, and what its callees need."""
     needed: set[str] = set()
     for name in read:
         if name in names:
             needed |= found[names[name]]
-        elif name not in params and not is_builtin(name):
+        elif name not in names.params and name not in names.externs and not is_builtin(name):
             needed.add(name)
     return frozenset(needed)

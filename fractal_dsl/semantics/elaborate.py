@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
-from fractal_dsl.ir.graph import Graph, Operand, Program
+from fractal_dsl.ir.graph import Call, Graph, Join, Operand, Program, Share
 from fractal_dsl.ir.prune import drop_unreached, live
-from fractal_dsl.ir.shapes import KINDS, Shape, image
+from fractal_dsl.ir.shapes import Shape, image
 from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import example_call
 from fractal_dsl.semantics.definitions import Resolved
-from fractal_dsl.semantics.evaluate import evaluate, plain
+from fractal_dsl.semantics.evaluate import evaluate, param_value, plain
 from fractal_dsl.semantics.heads import head_parameters
 from fractal_dsl.semantics.machine import Steps, run
 from fractal_dsl.semantics.sampling import sampling
+from fractal_dsl.semantics.shapes import written_shape
 from fractal_dsl.semantics.site import Place, Site
 from fractal_dsl.semantics.strands import Flow, Form, leaves
 from fractal_dsl.semantics.suggest import did_you_mean
-from fractal_dsl.semantics.values import Scope, Value, describe, is_whole, show
+from fractal_dsl.semantics.values import Scope, Value, describe, show
 from fractal_dsl.semantics.wired import BUILDERS
 from fractal_dsl.semantics.world import World
 from fractal_dsl.syntax import tree
@@ -42,23 +44,32 @@ class Elaborated:
     scope: Scope
     net: tree.NetDeclaration
 
-    def check_assertions(self, facts: Mapping[str, Value]) -> list[Diagnostic]:
-        """One diagnostic for each `assert` that does not hold; facts by name."""
+    def check_assertions(
+        self, facts: Mapping[str, Value], unknown: AbstractSet[str] = frozenset()
+    ) -> list[Diagnostic]:
+        """One diagnostic for each `assert` that does not hold; facts by name.
+
+        An assertion of what is `unknown`, because the net holds modules of others, fails too.
+        """
         found = []
         for assertion in self.world.resolved.assertions:
-            failure = self._check(assertion, facts)
+            failure = self._check(assertion, facts, unknown)
             if failure is not None:
                 found.append(failure)
         return found
 
-    def _check(self, assertion: tree.Assertion, facts: Mapping[str, Value]) -> Diagnostic | None:
+    def _check(
+        self, assertion: tree.Assertion, facts: Mapping[str, Value], unknown: AbstractSet[str]
+    ) -> Diagnostic | None:
         resolved = self.world.resolved
         hidden = resolved.names.keys() | resolved.params.keys() | self.scope.locals.keys()
         mentioned = {
-            node.name
+            node.name: node
             for node in tree_names(assertion.condition)
             if node.name in facts and node.name not in hidden
         }
+        for name in unknown & mentioned.keys():
+            return not_known(mentioned[name])
         scope = self.scope.bind({name: facts[name] for name in mentioned})
         place = Place(self.world, scope, None)
         value = run(evaluate(place, assertion.condition))
@@ -72,6 +83,16 @@ class Elaborated:
 
 def tree_names(expression: tree.Expression) -> list[tree.Name]:
     return [node for node in walk(expression) if isinstance(node, tree.Name)]
+
+
+def not_known(fact: tree.Name) -> Diagnostic:
+    return Diagnostic(
+        "F0702",
+        f"`{fact.name}` is not known: the net holds modules that fractalc knows by name only",
+        fact.span,
+        "what `extern` modules hold and do is in no count",
+        helps=(Help("`fractalc info` lists them, and counts the rest"),),
+    )
 
 
 def failed(place: Place, assertion: tree.Assertion) -> Diagnostic:
@@ -107,15 +128,35 @@ def elaborate(
     form = run(domain(world, chosen, scope))
     name = net_name(resolved, chosen)
     entry = run(entry_graph(world, chosen, scope, form, name))
+    drawn = run(sampling(world, scope))
+    if drawn is not None:
+        refuse_shared_joins(world, entry)
     program = Program(
         name,
         (*world.graphs, entry),
         len(world.graphs),
-        run(sampling(world, scope)),
+        drawn,
         chosen.doc or resolved.syntax.doc,
         head_parameters(chosen, entry, scope),
     )
     return Elaborated(drop_unreached(program), resolved.warnings, world, scope, chosen)
+
+
+def refuse_shared_joins(world: World, entry: Graph) -> None:
+    """Under drop-path a shared network holds no join: its uses would share one draw."""
+    holds: list[bool] = []
+    for graph in (*world.graphs, entry):
+        joins = any(isinstance(node, Join) for node in graph.nodes)
+        calls = (node.callee for node in graph.nodes if isinstance(node, Call | Share))
+        holds.append(joins or graph.is_open or any(holds[callee] for callee in calls))
+        for node in graph.nodes:
+            if isinstance(node, Share) and holds[node.callee]:
+                assert node.span is not None
+                raise fail(
+                    "F0415", "a shared network holds a join `(+)`, and the file has `drop_path`",
+                    node.span, "its uses would share one draw",
+                    "share what lies between joins, or leave out `drop_path`",
+                )  # fmt: skip
 
 
 def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
@@ -135,7 +176,7 @@ def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
 
 def no_net(resolved: Resolved) -> DiagnosticError:
     """With a line that would make a net of the last rule."""
-    rules = [one for one in resolved.names.values() if not one.from_prelude]
+    rules = resolved.names.own
     call = example_call(rules[-1]) if rules else "f(4)"
     return DiagnosticError(
         Diagnostic(
@@ -160,16 +201,12 @@ def check_overrides(
 
 
 def params(world: World, given: Mapping[str, Value]) -> Steps[None]:
-    """Values of the file's params, in order; one may use those before it."""
-    scope = Scope(world.resolved.names, {}, {})
-    for name, declaration in world.resolved.params.items():
-        value: Value
-        if name in given:
-            value = given[name]
-        else:
-            place = Place(world, scope, None)
-            value = yield plain(place, declaration.value, f"param `{name}`")
-        world.params[name] = value
+    """Values of all params, those of imported files too; one may use another that needs it not."""
+    settable = world.resolved.params
+    world.params.update({settable[name]: given[name] for name in given if name in settable})
+    for home in world.resolved.homes:
+        for param in home.params.values():
+            yield param_value(world, param)
 
 
 def net_scope(world: World, net: tree.NetDeclaration, given: Mapping[str, Value]) -> Steps[Scope]:
@@ -208,31 +245,8 @@ def domain(world: World, net: tree.NetDeclaration, scope: Scope) -> Steps[Form]:
 
 
 def input_shape(world: World, written: tree.Expression, scope: Scope) -> Steps[Shape]:
-    if not isinstance(written, tree.Index) or not isinstance(written.base, tree.Name):
-        raise fail("F0405", "an input is written like `image[3, 32, 32]`", written.span)
-    kind = written.base.name
-    if kind not in KINDS:
-        helps = did_you_mean(kind, KINDS, "kinds of input", written.base.span)
-        raise DiagnosticError(
-            Diagnostic("F0201", f"no kind of input is `{kind}`", written.base.span, helps=helps)
-        )
-    sizes = yield sizes_of(Place(world, scope, None), written.indices)
-    names = KINDS[kind]
-    if len(sizes) != len(names):
-        plural = "s" * (len(names) > 1)
-        message = f"`{kind}` has {len(names)} size{plural}, not {len(sizes)}"
-        raise fail("F0206", message, written.span, "", f"write `{kind}[{', '.join(names)}]`")
-    return Shape(kind, sizes)
-
-
-def sizes_of(place: Place, parts: Sequence[tree.Expression]) -> Steps[tuple[int, ...]]:
-    sizes: list[int] = []
-    for part in parts:
-        size: Value = yield plain(place, part, "a size", "a whole number")
-        if not is_whole(size) or not 0 < size < 2**31:
-            raise fail("F0405", f"a size is a whole number from 1, not {show(size)}", part.span)
-        sizes.append(size)
-    return tuple(sizes)
+    shape: Shape = yield written_shape(Place(world, scope, None), written, "an input")
+    return shape
 
 
 def net_name(resolved: Resolved, net: tree.NetDeclaration) -> str:
@@ -254,6 +268,7 @@ def entry_graph(
     world: World, net: tree.NetDeclaration, scope: Scope, form: Form, name: str
 ) -> Steps[Graph]:
     builder = GraphBuilder(world, world.segments(net.body))
+    world.net = builder.number
     world.building.append(builder.nodes)
     with world.frame("net", None):
         arrival = builder.arrival(form, net.body.span)

@@ -8,6 +8,7 @@ around, for `in_channels` and its kin; None where nothing arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -19,12 +20,13 @@ from fractal_dsl.semantics import arithmetic
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.call_errors import circular, no_case
 from fractal_dsl.semantics.calls import Case, bind, check_kinds, split_keywords
-from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition
+from fractal_dsl.semantics.definitions import FUNCTIONS, INCOMING, Definition, Names, Param
 from fractal_dsl.semantics.machine import Steps
-from fractal_dsl.semantics.naming import COMBINATORS, LEARNED
+from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_part, written_name
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.semantics.values import (
+    Closure,
     Elements,
     Given,
     Items,
@@ -32,6 +34,7 @@ from fractal_dsl.semantics.values import (
     RuleCall,
     RuleValue,
     Scope,
+    SharedNetwork,
     Value,
     Wire,
     describe,
@@ -41,7 +44,7 @@ from fractal_dsl.semantics.values import (
     show,
 )
 from fractal_dsl.semantics.wires import computes, wire_into_network, wire_of
-from fractal_dsl.semantics.world import MAX_DEPTH, value_key
+from fractal_dsl.semantics.world import MAX_DEPTH, World, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
@@ -60,8 +63,9 @@ def is_plain(value: Value) -> bool:
     return not isinstance(value, Network | RuleValue | Wire | Elements)
 
 
-def is_network(value: Value) -> bool:
-    return isinstance(value, Network | RuleValue)
+def is_written(value: Value) -> bool:
+    """True of a network that is built anew wherever its text is used."""
+    return isinstance(value, Closure | RuleCall | RuleValue)
 
 
 def evaluate(place: Place, expression: tree.Expression) -> Steps[Value]:
@@ -93,7 +97,7 @@ def constant(place: Place, expression: Any) -> Steps[Value]:
 
 def inner(place: Place, expression: tree.Parenthesised) -> Steps[Value]:
     value: Value = yield evaluate(place, expression.inner)
-    return place.world.closure(expression, place.scope) if is_network(value) else value
+    return place.world.closure(expression, place.scope) if is_written(value) else value
 
 
 def flowing(place: Place, expression: tree.Expression) -> Steps[Value]:
@@ -119,27 +123,46 @@ def block(place: Place, expression: tree.Block) -> Steps[Value]:
     return value
 
 
+def shared(place: Place, expression: tree.Shared) -> Steps[Value]:
+    """One instance: of the net where it stands at the top of the file, else of this graph."""
+    world, scope = place.world, place.scope
+    name = called_part(expression.operand) or "shared"
+    if not scope.locals or place.builder is None:
+        key = world.intern(("shared", id(expression)))
+        network = world.closure(expression.operand, Scope(scope.names, {}, {}))
+        return SharedNetwork(network, key, world.net, name, expression.span)
+    name = place.builder.names.get(id(expression), name)
+    network = world.closure(expression.operand, scope)
+    key = world.intern(("shared", world.next_builder()))
+    return SharedNetwork(network, key, place.builder.number, name, expression.span)
+    yield
+
+
 # Names and calls ---------------------------------------------------------------------
 
 
-def name(place: Place, expression: tree.Name) -> Steps[Value]:
-    world, scope, word = place.world, place.scope, expression.name
+def name(place: Place, expression: tree.Name | tree.Qualified) -> Steps[Value]:
+    world, scope, word = place.world, place.scope, written_name(expression)
     if word in scope.locals:
         return scope.locals[word]
     if word in scope.names:
         definition = scope.names[word]
         if not definition.is_nullary:
-            return RuleValue(word)
+            return RuleValue(definition)
         value: Value = yield call_rule(place, definition, (), expression)
         return value
-    if word in world.params:
-        return world.params[word]
+    if word in scope.names.params:
+        given: Value = yield param_value(world, scope.names.params[word], expression.span)
+        return given
+    if word in scope.names.externs:
+        return world.closure(expression, scope)
     if word in INCOMING:
         return incoming_fact(place, word, expression.span)
     if word in scope.implicits:
         return scope.implicits[word]
     if word in world.resolved.defaults:
-        default: Value = yield evaluate(place, world.resolved.defaults[word].value)
+        declared = Place(world, Scope(world.resolved.names, {}, scope.implicits), place.incoming)
+        default: Value = yield evaluate(declared, world.resolved.defaults[word].value)
         return default
     if word == "id" or word in OPERATORS or word in COMBINATORS:
         return world.closure(expression, scope)
@@ -155,6 +178,23 @@ def name(place: Place, expression: tree.Name) -> Steps[Value]:
             helps=(Help(f"give it as a parameter, or declare `implicit {word} = ...`"),),
         )
     )
+
+
+def param_value(world: World, param: Param, span: Span | None = None) -> Steps[Value]:
+    """The value of a param, found once: as set from outside, as imported with, or its own."""
+    if param in world.params:
+        known = world.params[param]
+        if known is None:
+            raise circular(param.name, span or param.declaration.name_span)
+        return known
+    world.params[param] = None
+    names, written = param.home, param.declaration.value
+    if param.given is not None and param.giver is not None:
+        names, written = param.giver, param.given
+    here = Place(world, Scope(names, {}, {}), None)
+    value: Value = yield plain(here, written, f"param `{param.name}`")
+    world.params[param] = value
+    return value
 
 
 def incoming_fact(place: Place, word: str, span: Span) -> Value:
@@ -180,18 +220,22 @@ def incoming_fact(place: Place, word: str, span: Span) -> Value:
 
 def call(place: Place, expression: tree.Call) -> Steps[Value]:
     function = expression.function
-    if not isinstance(function, tree.Name):
+    if isinstance(function, tree.Extern):
+        return place.world.closure(expression, place.scope)
+    if not isinstance(function, tree.Name | tree.Qualified):
         raise fail("F0405", "only a name can be called", function.span)
-    word, scope = function.name, place.scope
+    word, scope = written_name(function), place.scope
     local = scope.locals.get(word)
     if local is not None and not isinstance(local, RuleValue):
         message = f"`{word}` is {describe(local)} here and takes no arguments"
         raise fail("F0405", message, expression.span)
-    rule = word if local is None else local.name
-    if rule in scope.names:
+    rule = scope.names.get(word) if local is None else local.definition
+    if rule is not None:
         given: list[Given] = yield arguments(place, expression)
-        value: Value = yield call_rule(place, scope.names[rule], given, expression)
+        value: Value = yield call_rule(place, rule, given, expression)
         return value
+    if word in scope.names.externs:
+        return place.world.closure(expression, scope)
     if (word in COMBINATORS or word == LEARNED) and computes(place, expression):
         wire: Value = yield computed(place, expression)
         return wire
@@ -256,6 +300,8 @@ def call_rule(
     needed = world.resolved.implicits[definition]
     positional, named, extra = split_keywords(definition, needed, given, span)
     outer = {n: v for n, v in place.scope.implicits.items() if n in needed} | extra
+    declared: dict[str, Value] = yield declared_in(place, definition.home, needed - outer.keys())
+    outer |= declared
     for equation in definition.equations:
         bound = bind(definition, equation, positional, named)
         if bound is None:
@@ -280,9 +326,25 @@ def call_rule(
     raise no_case(definition, given, span)
 
 
+def declared_in(place: Place, home: Names, unbound: AbstractSet[str]) -> Steps[dict[str, Value]]:
+    """What an imported file's own `implicit` lines say of names that no call has bound.
+
+    What is bound so holds further in, too: the outermost file that declares a name decides.
+    """
+    found: dict[str, Value] = {}
+    resolved = place.world.resolved
+    for name in sorted(unbound & home.defaults.keys() - resolved.names.defaults.keys()):
+        declaration = home.defaults[name]
+        if declaration is not resolved.defaults.get(name):
+            here = Place(place.world, Scope(home, {}, {}), place.incoming)
+            value: Value = yield evaluate(here, declaration.value)
+            found[name] = value
+    return found
+
+
 def enter(place: Place, case: Case, outer: dict[str, Value]) -> Steps[Scope]:
     """The scope of an equation's body; defaults are evaluated at the call, left to right."""
-    names = place.world.resolved.names_of(case.definition)
+    names = case.definition.home
     local: dict[str, Value] = {}
     implicits = dict(outer)
     explicit = case.definition.explicit_names(case.equation)
@@ -293,7 +355,8 @@ def enter(place: Place, case: Case, outer: dict[str, Value]) -> Steps[Scope]:
             value = case.given[at].value
         else:
             assert isinstance(pattern, tree.Parameter) and pattern.default is not None
-            here = Place(place.world, Scope(names, dict(local), dict(implicits)), place.incoming)
+            scope = Scope(names, dict(local), dict(implicits))
+            here = Place(place.world, scope, place.incoming, None, place.builder)
             value = yield evaluate(here, pattern.default)
         if isinstance(pattern, tree.SuccessorPattern):
             assert isinstance(value, int)
@@ -309,7 +372,8 @@ def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Ste
     world, span = place.world, case.span
     every = tuple(value_key(scope.locals[name]) for name in scope.locals)
     patterns = tuple(value_key(case.given[at].value) for at in sorted(case.given))
-    identity = world.intern((id(case.equation), patterns, every, world.names_key(outer)))
+    rule = (id(case.equation), id(case.definition.home))
+    identity = world.intern((rule, patterns, every, world.names_key(outer)))
     key = (identity, place.incoming)
     if key in world.calls:
         return known_value(world.calls[key], case)
@@ -317,11 +381,18 @@ def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Ste
     world.count_call(span)
     if scope.recursion is not None:
         check_levels(label, scope.recursion, span)
-        world.count_variant((case.definition.name, scope.recursion), span)
+        world.count_variant((id(case.definition), scope.recursion), span)
     world.calls[key] = None
     with world.frame(label, span):
-        value: Value = yield evaluate(Place(world, scope, place.incoming), case.equation.body)
-    if not is_plain(value):
+        here = Place(world, scope, place.incoming, None, place.builder)
+        value: Value = yield evaluate(here, case.equation.body)
+    if isinstance(value, SharedNetwork):
+        if isinstance(case.equation.body, tree.Shared):
+            value = replace(value, name=case.definition.name)
+            if scope.locals:
+                del world.calls[key]  # made anew by every call
+                return value
+    elif not is_plain(value):
         value = RuleCall(case.equation, scope, label, identity, span)
     world.calls[key] = value
     return value
@@ -423,7 +494,7 @@ def conditional(place: Place, expression: tree.Conditional) -> Steps[Value]:
         truth: bool = yield condition(place, current.condition)
         current = current.positive if truth else current.negative
     value: Value = yield evaluate(place, current)
-    return place.world.closure(expression, place.scope) if is_network(value) else value
+    return place.world.closure(expression, place.scope) if is_written(value) else value
 
 
 # Lists -------------------------------------------------------------------------------
@@ -558,6 +629,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.Boolean: constant,
     tree.Parenthesised: inner,
     tree.Name: name,
+    tree.Qualified: name,
     tree.Call: call,
     tree.Unary: unary,
     tree.Binary: binary,
@@ -570,6 +642,7 @@ HANDLERS: dict[type[tree.Node], Callable[[Place, Any], Steps[Any]]] = {
     tree.Join: flowing,
     tree.Tag: flowing,
     tree.Block: block,
+    tree.Shared: shared,
     tree.Range: range_,
     tree.TupleDisplay: tuple_display,
     tree.ListDisplay: list_display,

@@ -9,7 +9,7 @@ from fractal_dsl.syntax.walk import walk
 
 __all__ = ["head_parameters"]
 
-SIZES = {"linear": "features", "conv2d": "channels"}
+SIZES = {"linear": "features", "conv2d": "channels", "conv_transpose2d": "channels"}
 
 
 def head_parameters(

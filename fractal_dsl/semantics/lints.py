@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fractal_dsl.diagnostics import Diagnostic, Help, Label, Severity
-from fractal_dsl.semantics.definitions import Resolved, callees, free_names
+from fractal_dsl.diagnostics import Diagnostic
+from fractal_dsl.semantics.definitions import AnyName, Resolved
+from fractal_dsl.semantics.shadowing import shadowed_names
+from fractal_dsl.semantics.unread import unread_parameters, unread_params, unused_definitions
+from fractal_dsl.semantics.wording import warning
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
@@ -13,16 +16,13 @@ __all__ = ["lints"]
 
 
 def lints(resolved: Resolved) -> Iterator[Diagnostic]:
+    """Of the file that is compiled; those of imported files are for whoever checks them."""
     yield from compositions(resolved)
     yield from unused_definitions(resolved)
-    yield from shadowed_names(resolved)
+    yield from shadowed_names(resolved.names)
     yield from unread_params(resolved)
-
-
-def warning(code: str, message: str, node: tree.Node, label: str, help_: str) -> Diagnostic:
-    return Diagnostic(
-        code, message, node.span, label, helps=(Help(help_),), severity=Severity.WARNING
-    )
+    yield from unread_parameters(resolved)
+    yield from unused_imports(resolved)
 
 
 def compositions(resolved: Resolved) -> Iterator[Diagnostic]:
@@ -39,71 +39,17 @@ def compositions(resolved: Resolved) -> Iterator[Diagnostic]:
                 yield warning(
                     "W0101",
                     "the right side of `.` comes first",
-                    node,
+                    node.span,
                     f"`{first}` comes first, `{last}` last",
                     f"write `{' >> '.join(reversed(texts))}` to read it left to right",
                 )
 
 
-def unused_definitions(resolved: Resolved) -> Iterator[Diagnostic]:
-    """Rules that no net reaches."""
-    used = set()
-    roots: list[tree.Node] = [net.body for net in resolved.nets]
-    roots += [param.value for param in resolved.params.values()]
-    roots += [assertion.condition for assertion in resolved.assertions]
-    roots += [a.value for directive in resolved.directives for a in directive.arguments]
-    for net in resolved.nets:
-        roots += [p.default for p in net.parameters if p.default is not None]
-    waiting = [resolved.names[n] for n in free_names(roots) if n in resolved.names]
-    while waiting:
-        definition = waiting.pop()
-        if definition not in used:
-            used.add(definition)
-            waiting.extend(callees(definition, resolved.names_of(definition)))
-    for definition in resolved.names.values():
-        if definition not in used and not definition.from_prelude:
-            yield warning(
-                "W0102",
-                f"`{definition.name}` is never used",
-                definition.equations[0],
-                "no net reaches it",
-                "delete it, or use it",
-            )
-
-
-def shadowed_names(resolved: Resolved) -> Iterator[Diagnostic]:
-    """Parameters and comprehension variables that hide a rule of the file."""
-    own = {n for n, definition in resolved.names.items() if not definition.from_prelude}
-    for definition in resolved.names.values():
-        if definition.from_prelude:
-            continue
-        for equation in definition.equations:
-            for pattern in equation.patterns or ():
-                if not isinstance(pattern, tree.LiteralPattern) and pattern.name in own:
-                    hidden = resolved.names[pattern.name].equations[0].head
-                    found = warning(
-                        "W0103",
-                        f"`{pattern.name}` hides the rule of that name",
-                        pattern,
-                        "in this equation it is the parameter",
-                        "give the parameter another name",
-                    )
-                    yield Diagnostic(
-                        found.code, found.message, found.span, found.label,
-                        (Label(hidden, "the rule"),), found.notes, found.helps,
-                        severity=Severity.WARNING,
-                    )  # fmt: skip
-
-
-def unread_params(resolved: Resolved) -> Iterator[Diagnostic]:
-    read = set()
-    for statement in resolved.syntax.statements:
-        if isinstance(statement, tree.ParamDeclaration):
-            read |= set(free_names([statement.value]))
-        else:
-            read |= {node.name for node in walk(statement) if isinstance(node, tree.Name)}
-    for name, param in resolved.params.items():
-        if name not in read:
-            yield warning(
-                "W0104", f"nothing reads the param `{name}`", param, "never read", "delete it"
-            )
+def unused_imports(resolved: Resolved) -> Iterator[Diagnostic]:
+    """Names that are imported for nothing; `b` of `import ... as b` if no `b::` is written."""
+    names = [node for node in walk(resolved.syntax) if isinstance(node, AnyName)]
+    used = {f"{n.module}::" if isinstance(n, tree.Qualified) else n.name for n in names}
+    for one in resolved.names.imported:
+        if one.name not in used:
+            message = f"`{one.name.removesuffix('::')}` is imported and never used"
+            yield warning("W0105", message, one.span, "nothing here reads it", "delete it")

@@ -28,6 +28,9 @@ class Written:
     inner: Written | None
 
 
+# Signs that take a vector beside something larger: one value for each channel.
+VECTORS = ("+", "-", "*", "/", "sum", "product")
+
 OutputPlace: TypeAlias = tuple[Span, Written | None]
 """What was written for an output of a graph, and the joins around it."""
 
@@ -73,7 +76,7 @@ def unequal(
             "F0401",
             f"the inputs of this join differ in {by}: {versus(sides, first, other, by)}",
             sign,
-            needs(sign),
+            needs(sign, first.shape.kind),
             labels=tuple(Label(span, text) for span, text in labels.items()),
             notes=notes,
             helps=mends(sides, first, other, by, sign),
@@ -82,29 +85,36 @@ def unequal(
 
 
 def difference(a: Shape, b: Shape, sign: Span) -> str:
-    """In what two shapes differ: `channels`, `size` (height and width), or `shape`."""
-    if not a.kind == b.kind == "image":
-        return "shape"
+    """In what two shapes differ: `channels`, `size` (of images), `length` or `shape`."""
+    if a.kind != b.kind:
+        beside = sign.text in VECTORS and "vector" in (a.kind, b.kind)
+        return "channels" if beside and a.channels != b.channels else "shape"
     if a.spatial == b.spatial:
         return "channels"
-    return "size" if a.channels == b.channels or concatenates(sign) else "shape"
+    places = "size" if a.kind == "image" else "length"
+    return places if a.channels == b.channels or concatenates(sign) else "shape"
 
 
 def concatenates(sign: Span) -> bool:
     return sign.text in ("++", "concat")
 
 
-def needs(sign: Span) -> str:
+def needs(sign: Span, kind: str) -> str:
     """What a join asks of its inputs."""
     if concatenates(sign):
-        return f"`{sign.text}` needs equal heights and widths"
-    gate = " (or [C, 1, 1] beside [C, H, W])" if sign.text in ("*", "/", "product") else ""
+        places = {"image": "heights and widths", "sequence": "numbers of tokens"}
+        return f"`{sign.text}` needs equal {places.get(kind, 'kinds')}"
+    gate = (
+        ", or one value a channel, a place or for all" if sign.text in ("*", "/", "product") else ""
+    )
     return f"`{sign.text}` needs equal shapes{gate}"
 
 
 def amount(shape: Shape, by: str) -> str:
     if by == "channels":
         return f"{shape.channels} channels"
+    if by == "length":
+        return f"{shape.spatial[0]} tokens"
     return " x ".join(map(str, shape.spatial)) if by == "size" else str(shape)
 
 
@@ -113,7 +123,7 @@ def versus(sides: Sequence[Side], first: Side, other: Side, by: str) -> str:
     names = [f"`{side.name}`" for side in (first, other)]
     if names[0] == names[1]:
         names = [f"input {sides.index(side) + 1}, `{side.name}`," for side in (first, other)]
-    amounts = (amount(side.shape, by).removesuffix(" channels") for side in (first, other))
+    amounts = (amount(side.shape, by).removesuffix(f" {by}") for side in (first, other))
     return " and ".join(f"{n} gives {size}" for n, size in zip(names, amounts, strict=True))
 
 
@@ -123,19 +133,25 @@ def versus(sides: Sequence[Side], first: Side, other: Side, by: str) -> str:
 def mends(sides: Sequence[Side], first: Side, other: Side, by: str, sign: Span) -> tuple[Help, ...]:
     if by == "channels":
         return tuple(channel_mends(sides, first, other, sign))
-    return size_mends(first, other) if by == "size" else ()
+    if by == "length":
+        return length_mends(first, other, sign)
+    return size_mends(first, other) if by == "size" else shape_mends(first, other)
 
 
 def channel_mends(sides: Sequence[Side], first: Side, other: Side, sign: Span) -> list[Help]:
     counts = Counter(side.shape.channels for side in sides)
     target, _ = max(counts.items(), key=lambda item: (item[1], item[0]))
     odd, even = (first, other) if other.shape.channels == target else (other, first)
-    mend = after(odd.span, f"project({target})")
+    layer = "project" if odd.shape.kind == "image" else "linear"
+    mend = after(odd.span, f"{layer}({target})")
     helps = [Help(f"bring `{odd.name}` to {target} channels", mend)]
     way = rewritten(even, odd) if counts[target] == 1 else rewritten(odd, even)
     if way is not None and first.span != other.span:
         helps.append(way)
-    if all(one.shape.spatial == two.shape.spatial for one, two in pairwise(sides)):
+    kinds = {side.shape.kind for side in sides}
+    if len(kinds) == 1 and all(
+        one.shape.spatial == two.shape.spatial for one, two in pairwise(sides)
+    ):
         total = sum(side.shape.channels for side in sides)
         instead = "concat" if sign.text.isalpha() else "++"
         helps.append(Help(f"or `{instead}` for `{sign.text}`: it concatenates to {total} channels"))
@@ -152,16 +168,55 @@ def rewritten(side: Side, like: Side) -> Help | None:
     return Help(f"or write `{text}` for `{place.text}` at {place}") if count == 1 else None
 
 
-def size_mends(first: Side, other: Side) -> tuple[Help, ...]:
-    small, large = sorted((first, other), key=lambda side: side.shape.spatial)
-    sizes = list(zip(large.shape.spatial, small.shape.spatial, strict=True))
-    factors = {x // y for x, y in sizes if y and x % y == 0}
-    if len(factors) != 1 or any(x % y for x, y in sizes if y):
+def length_mends(first: Side, other: Side, sign: Span) -> tuple[Help, ...]:
+    """For tokens that are not as many: joining them, where that is what `++` was to do."""
+    if not concatenates(sign) or first.shape.channels != other.shape.channels:
         return ()
-    factor = factors.pop()
-    pool = f"max_pool({factor})"
-    way = f"bring `{large.name}` down by {factor}; `stride = {factor}` in a layer of it does too"
-    return (Help(way, after(large.span, pool)),)
+    joined = first.shape.spatial[0] + other.shape.spatial[0]
+    return (Help(f"`concat(..., axis = 0)` puts tokens behind each other: {joined} of them"),)
+
+
+def size_mends(first: Side, other: Side) -> tuple[Help, ...]:
+    """Pooling, where windows without overlap do, and a projection that strides."""
+    small, large = sorted((first, other), key=lambda side: side.shape.spatial)
+    helps = []
+    pooled = factor_between(large.shape, small.shape, rounds_up=False)
+    if pooled is not None:
+        way = (
+            f"bring `{large.name}` down by {pooled}; `stride = {pooled}` in a layer of it does too"
+        )
+        helps.append(Help(way, after(large.span, f"max_pool({pooled})")))
+    stride = factor_between(large.shape, small.shape, rounds_up=True)
+    if stride is not None and stride != pooled:
+        helps.append(strided(large, large.shape.channels, stride))
+    return tuple(helps)
+
+
+def shape_mends(first: Side, other: Side) -> tuple[Help, ...]:
+    """A shortcut's projection, for maps that differ in channels and in size."""
+    if not first.shape.kind == other.shape.kind == "image":
+        return ()
+    small, large = sorted((first, other), key=lambda side: side.shape.spatial)
+    stride = factor_between(large.shape, small.shape, rounds_up=True)
+    return () if stride is None else (strided(large, small.shape.channels, stride),)
+
+
+def strided(large: Side, channels: int, stride: int) -> Help:
+    layer = f"project({channels}, stride = {stride})"
+    way = f"bring `{large.name}` to {channels} channels, down by {stride}, as a shortcut does"
+    return Help(way, after(large.span, layer))
+
+
+def factor_between(large: Shape, small: Shape, *, rounds_up: bool) -> int | None:
+    """The factor by which height and width shrink, rounded as strides do (up) or pools (down)."""
+    if not all(0 < y <= x for x, y in zip(large.spatial, small.spatial, strict=True)):
+        return None
+    x, y = max(zip(large.spatial, small.spatial, strict=True))
+    for factor in range(2, x // y + 2):
+        sizes = (-(-one // factor) if rounds_up else one // factor for one in large.spatial)
+        if tuple(sizes) == small.spatial:
+            return factor
+    return None
 
 
 def after(operand: Span, layer: str) -> Edit:

@@ -2,121 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cache
-from typing import TypeVar
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
-from fractal_dsl.resources import resource_dir
 from fractal_dsl.semantics.checks import (
     duplicates,
     unknown_names,
     unreachable_equations,
-    unsupported,
 )
-from fractal_dsl.semantics.definitions import (
-    Definition,
-    Names,
-    Resolved,
-    implicit_names,
-    recursion_groups,
-)
+from fractal_dsl.semantics.definitions import Names, Resolved, implicit_names
+from fractal_dsl.semantics.extern_checks import foreign_modules
+from fractal_dsl.semantics.imports import Loader, NoFiles, link, of_kind
 from fractal_dsl.semantics.lints import lints
+from fractal_dsl.semantics.shipped import prelude
 from fractal_dsl.semantics.termination import termination
 from fractal_dsl.source import Source
-from fractal_dsl.syntax import parse, tree
+from fractal_dsl.syntax import tree
 
 __all__ = ["resolve"]
 
-Statement = TypeVar("Statement", bound=tree.Node)
 
-
-def resolve(program: tree.Program) -> Resolved:
+def resolve(program: tree.Program, loader: Loader | None = None) -> Resolved:
     """Names, recursion groups and implicit parameters of a file, checked before expansion.
 
-    Raises `DiagnosticError` with everything that is wrong, each mistake once.
+    `loader` gives the text of the files that it imports; without one it can import the
+    library alone. Raises `DiagnosticError` with everything that is wrong, each mistake once.
     """
-    stop_at(unsupported(program))
-    names, prelude_names = all_names(program)
-    params = {one.name: one for one in of_kind(program, tree.ParamDeclaration)}
+    homes = link(program, loader or NoFiles())
+    names = homes[-1]
     written = (*of_kind(prelude(), tree.ImplicitDeclaration),
                *of_kind(program, tree.ImplicitDeclaration))  # fmt: skip
-    everyone = {*names.values(), *prelude_names.values()}
     resolved = Resolved(
-        program,
         names,
-        prelude_names,
-        params,
+        homes,
         {one.name: one for one in written},
         of_kind(program, tree.NetDeclaration),
         of_kind(program, tree.Directive),
         of_kind(program, tree.Assertion),
-        implicit_names(everyone, names, prelude_names, params),
+        implicit_names(homes),
     )
-    stop_at(mistakes(resolved))
+    files = read(resolved)
+    stop_at(one for home in files for one in mistakes(resolved, home))
     return replace(resolved, warnings=tuple(lints(resolved)))
 
 
-def all_names(program: tree.Program) -> tuple[Names, Names]:
-    """What the file sees, and what the prelude sees, each rule with those it recurs with."""
-    ours = definitions(prelude(), from_prelude=True)
-    names = {**ours, **definitions(program, from_prelude=False)}
-    groups = recursion_groups(names, ours)
-    names = {name: recurring(one, groups) for name, one in names.items()}
-    return names, {n: names[n] if names[n].from_prelude else d for n, d in ours.items()}
+def read(resolved: Resolved) -> tuple[Names, ...]:
+    """Every file once, however many times it is imported; not those of the compiler."""
+    files: dict[Source, Names] = {home.source: home for home in resolved.homes}
+    return tuple(home for source, home in files.items() if not source.is_shipped)
 
 
-def mistakes(resolved: Resolved) -> Iterator[Diagnostic]:
-    yield from duplicates(resolved.syntax)
-    yield from unknown_names(resolved)
-    yield from unreachable_equations(resolved)
-    yield from termination(resolved)
+def mistakes(resolved: Resolved, home: Names) -> Iterator[Diagnostic]:
+    yield from duplicates(home.syntax)
+    yield from foreign_modules(home)
+    yield from unknown_names(resolved, home)
+    yield from unreachable_equations(home)
+    yield from termination(home)
 
 
 def stop_at(found: Iterable[Diagnostic]) -> None:
+    """Raises all of `found`, file by file in the order of its lines."""
     errors = tuple(found)
-    if errors:
-        places = {id(d): d.span.start if d.span else -1 for d in errors}
-        raise DiagnosticError(*sorted(errors, key=lambda d: places[id(d)]))
-
-
-@cache
-def prelude() -> tree.Program:
-    """The prelude's syntax; it travels inside the package."""
-    path = resource_dir("semantics") / "prelude.fdl"
-    return parse(Source("prelude.fdl", path.read_text(encoding="utf-8")))
-
-
-def of_kind(program: tree.Program, kind: type[Statement]) -> tuple[Statement, ...]:
-    return tuple(s for s in program.statements if isinstance(s, kind))
-
-
-def definitions(program: tree.Program, *, from_prelude: bool) -> dict[str, Definition]:
-    """Equations collected by name, in the order of each name's first equation."""
-    equations: dict[str, list[tree.Equation]] = {}
-    for equation in of_kind(program, tree.Equation):
-        equations.setdefault(equation.name, []).append(equation)
-    return {
-        name: Definition(name, tuple(cases), pattern_positions(cases), from_prelude=from_prelude)
-        for name, cases in equations.items()
-    }
-
-
-def pattern_positions(equations: Iterable[tree.Equation]) -> frozenset[int]:
-    """Places where some equation has an integer or a successor: recursion indices."""
-    return frozenset(
-        at
-        for equation in equations
-        for at, pattern in enumerate(equation.patterns or ())
-        if not isinstance(pattern, tree.Parameter)
-    )
-
-
-def recurring(definition: Definition, groups: Mapping[str, str]) -> Definition:
-    """`definition` with its recursion group and the place of its level."""
-    if definition.name not in groups:
-        return definition
-    places = sorted(definition.pattern_positions)
-    level = places[0] if places else 0 if definition.equations[0].patterns else None
-    return replace(definition, group=groups[definition.name], level_position=level)
+    if not errors:
+        return
+    files = {d.span.source: n for n, d in reversed([*enumerate(errors)]) if d.span}
+    places = {id(d): (files[d.span.source], d.span.start) if d.span else (-1, 0) for d in errors}
+    raise DiagnosticError(*sorted(errors, key=lambda d: places[id(d)]))

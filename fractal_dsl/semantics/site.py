@@ -9,9 +9,8 @@ from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.calls import Case
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.strands import Arrival, Flow, Form
-from fractal_dsl.semantics.values import Network, Scope, Value
+from fractal_dsl.semantics.values import Scope, Value
 from fractal_dsl.semantics.world import World
-from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
 __all__ = ["Builders", "Place", "Site"]
@@ -23,12 +22,12 @@ class Builders:
 
     `apply(site, expression, arrival)`: an expression on what comes into it, None where it must
     compute a value of wires alone. `use(site, network, arrival, name, span)`: a copy of a
-    network. `call(place, case, scope, outer, at)`: a rule on wires. `block(place, block)`: the
-    value of `{ ... }`.
+    network; `end` is an operator that its value goes through last. `call(place, case, scope,
+    outer, at)`: a rule on wires. `block(place, block)`: the value of `{ ... }`.
     """
 
     apply: Callable[[Site, tree.Expression, Arrival | None], Steps[Flow]]
-    use: Callable[[Site, Network, Arrival, str, Span], Steps[Flow]]
+    use: Callable[..., Steps[Flow]]
     call: Callable[[Place, Case, Scope, Mapping[str, Value], tree.Expression], Steps[Value]]
     block: Callable[[Place, tree.Block], Steps[Value]]
 
@@ -51,8 +50,8 @@ class Site:
     def place(self, arrival: Arrival | None) -> Place:
         """Where text beside `arrival` is evaluated; wires are computed where nothing arrives."""
         if arrival is None:
-            return Place(self.builder.world, self.scope, self.around, self)
-        return Place(self.builder.world, self.scope, arrival.shape)
+            return Place(self.builder.world, self.scope, self.around, self, self.builder)
+        return Place(self.builder.world, self.scope, arrival.shape, None, self.builder)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +59,14 @@ class Place:
     """Where an expression is evaluated: what names mean, and the form of what arrives.
 
     `incoming` is None where nothing arrives; `site` is where wires are computed, None where
-    there can be none.
+    there can be none. `builder` is that of the graph for which the text is evaluated.
     """
 
     world: World
     scope: Scope
     incoming: Form | None
     site: Site | None = None
+    builder: GraphBuilder | None = None
 
     def inside(self, names: dict[str, Value]) -> Place:
         return replace(self, scope=self.scope.bind(names))

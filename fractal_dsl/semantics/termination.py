@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic, Edit, Help, Label
-from fractal_dsl.semantics.definitions import Definition, Resolved
+from fractal_dsl.semantics.definitions import Definition, Names
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -13,9 +13,9 @@ from fractal_dsl.syntax.walk import walk
 __all__ = ["termination"]
 
 
-def termination(resolved: Resolved) -> Iterator[Diagnostic]:
+def termination(home: Names) -> Iterator[Diagnostic]:
     """A successor case without a base case, and calls that do not get smaller."""
-    for definition in resolved.names.values():
+    for definition in home.own:
         for at in sorted(definition.pattern_positions):
             patterns = [(e, (e.patterns or ())[at : at + 1]) for e in definition.equations]
             successors = [e for e, p in patterns if p and isinstance(p[0], tree.SuccessorPattern)]
@@ -24,7 +24,7 @@ def termination(resolved: Resolved) -> Iterator[Diagnostic]:
                 yield no_base_case(definition, successors[0], at, case)
         yield from endless(definition)
         for equation in definition.equations:
-            yield from growing_calls(resolved, definition, equation)
+            yield from growing_calls(definition, equation)
 
 
 def endless(definition: Definition) -> Iterator[Diagnostic]:
@@ -75,9 +75,7 @@ def no_base_case(definition: Definition, equation: tree.Equation, at: int, why: 
     )
 
 
-def growing_calls(
-    resolved: Resolved, definition: Definition, equation: tree.Equation
-) -> Iterator[Diagnostic]:
+def growing_calls(definition: Definition, equation: tree.Equation) -> Iterator[Diagnostic]:
     """Calls within the recursion whose index is no smaller than the case's own."""
     place = definition.level_position
     patterns = equation.patterns or ()
@@ -89,7 +87,7 @@ def growing_calls(
     for node in walk(equation.body):
         if not (isinstance(node, tree.Call) and isinstance(node.function, tree.Name)):
             continue
-        callee = resolved.names.get(node.function.name)
+        callee = definition.home.get(node.function.name)
         if callee is None or callee.group != definition.group or callee.level_position is None:
             continue
         given = node.arguments[callee.level_position : callee.level_position + 1]

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Node, Ref
-from fractal_dsl.source import Source, Span
+from fractal_dsl.source import Span
 
 __all__ = ["set_at"]
 
 # Parts looked through: a path may be longer than anyone reads.
 MAX_STEPS = 2_000
-SETS_CHANNELS = frozenset({"conv2d", "linear", "concat"})
+SETS_CHANNELS = frozenset({"concat", "conv2d", "conv_transpose2d", "embedding", "linear"})
 
 
-def set_at(
-    graphs: Sequence[Graph], nodes: Sequence[Node], ref: Ref, channels: bool, user: Source
-) -> Span | None:
-    """The layer, as the file `user` writes or calls it, that set the channels of `ref`.
+def set_at(graphs: Sequence[Graph], nodes: Sequence[Node], ref: Ref, channels: bool) -> Span | None:
+    """The layer, as a file of the user's writes or calls it, that set the channels of `ref`.
 
     Its height and width if not `channels`. None where the value comes in as it is.
     """
@@ -35,7 +33,7 @@ def set_at(
             nodes, ref = graph.nodes, graph.outputs[ref.port].source
         elif isinstance(node, Apply) and sets(nodes, node, channels):
             spans = [node.span, *(call.span for _, call in reversed(outside))]
-            return next((span for span in spans if span and span.source is user), None)
+            return next((span for span in spans if span and not span.source.is_shipped), None)
         elif node.inputs:
             ref = node.inputs[0]
         else:

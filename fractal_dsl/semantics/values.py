@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeGuard
 
 from fractal_dsl.ir.graph import Recursion
-from fractal_dsl.semantics.definitions import Names
+from fractal_dsl.semantics.definitions import Definition, Names
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.strands import Flow
 from fractal_dsl.source import Span
@@ -23,6 +23,7 @@ __all__ = [
     "RuleCall",
     "RuleValue",
     "Scope",
+    "SharedNetwork",
     "Value",
     "Wire",
     "describe",
@@ -84,7 +85,11 @@ class RuleCall:
 class RuleValue:
     """A rule passed without its arguments."""
 
-    name: str
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +112,21 @@ class Elements:
     force: Callable[[tuple[int, ...], Span], Steps[Value]]
 
 
-Network: TypeAlias = Closure | RuleCall
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedNetwork:
+    """One instance of a network, `shared(e)`: every use of this value shares its weights.
+
+    `home` numbers the builder of the graph that it is made in, under `name`.
+    """
+
+    network: Closure | RuleCall
+    key: int
+    home: int
+    name: str
+    span: Span
+
+
+Network: TypeAlias = Closure | RuleCall | SharedNetwork
 Plain: TypeAlias = int | float | bool | str | tuple["Value", ...] | Items
 Value: TypeAlias = Plain | Network | RuleValue | Wire | Elements
 
@@ -157,7 +176,7 @@ def describe(value: Value) -> str:
             return "a list"
         case RuleValue():
             return f"the rule `{value.name}` without its arguments"
-        case Closure() | RuleCall():
+        case Closure() | RuleCall() | SharedNetwork():
             return "a network"
         case Wire():
             return "a wire"
@@ -191,6 +210,8 @@ def _show(value: Value) -> str:
             return value.label
         case Closure():
             return " ".join(value.expression.span.text.split())
+        case SharedNetwork():
+            return value.name
         case Wire():
             return "a wire"
         case Elements():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Frame, Help
 from fractal_dsl.ir.graph import Graph, Node
-from fractal_dsl.semantics.definitions import Resolved, free_names, implicits_read
+from fractal_dsl.semantics.definitions import Param, Resolved, free_names, implicits_read
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import segments
 from fractal_dsl.semantics.strands import Strands
@@ -20,6 +20,7 @@ from fractal_dsl.semantics.values import (
     RuleCall,
     RuleValue,
     Scope,
+    SharedNetwork,
     Value,
     Wire,
 )
@@ -37,6 +38,8 @@ MAX_DEPTH = 1_000
 MAX_VARIANTS = 128
 MAX_STRANDS = 100_000
 
+SMALLER = "make every call's arguments smaller, and give a base case"
+
 
 def value_key(value: Value) -> Hashable:
     """A key that tells values apart where Python's `==` does not: 1, 1.0 and true differ."""
@@ -48,7 +51,9 @@ def value_key(value: Value) -> Hashable:
         case Closure() | RuleCall():
             return ("network", value.key)
         case RuleValue():
-            return ("rule", value.name)
+            return ("rule", id(value.definition))
+        case SharedNetwork():
+            return ("shared", value.key)
         case Wire():
             return ("wire", value.home, tuple(strand.ref for strand in value.flow.strands))
         case Elements():
@@ -63,21 +68,27 @@ class Made:
 
     `reads` are, of the tensors that come in, those that the graph takes, in order. `form`
     says how its outputs nest where they are a list; None for one tensor or an open join.
-    `learned` says of each output whether it comes from parameters alone.
+    `learned` says of each output whether it comes from parameters alone. `borrows` are the
+    shared networks of other graphs that it takes after all else.
     """
 
     graph: int
     reads: tuple[int, ...]
     form: Strands | None
     learned: tuple[bool, ...]
+    borrows: tuple[SharedNetwork, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
 class World:
-    """State of one expansion of a resolved file."""
+    """State of one expansion of a resolved file.
+
+    `net` numbers the builder of the net's own graph; `shares` are, of each shared network, the
+    graph that it first came to and where.
+    """
 
     resolved: Resolved
-    params: dict[str, Value] = field(default_factory=dict)
+    params: dict[Param, Value | None] = field(default_factory=dict)
     graphs: list[Graph] = field(default_factory=list)
     output_places: list[tuple[OutputPlace, ...]] = field(default_factory=list)
     known_graphs: dict[Graph, int] = field(default_factory=dict)
@@ -86,6 +97,8 @@ class World:
     variants: Counter[Hashable] = field(default_factory=Counter)
     strands: int = 0
     builders: int = 0
+    net: int = 0
+    shares: dict[int, tuple[int, Span]] = field(default_factory=dict)
     building: list[list[Node]] = field(default_factory=list)
     _interned: dict[Hashable, int] = field(default_factory=dict)
     _frames: list[Frame] = field(default_factory=list)
@@ -109,11 +122,10 @@ class World:
         """`expression` as a network, keyed by the values that its names have in `scope`."""
         mentioned, free = self.names_in(expression)
         local = {name: scope.locals[name] for name in mentioned if name in scope.locals}
-        unbound = implicits_read(
-            free - local.keys(), scope.names, self.resolved.params, self.resolved.implicits
-        )
+        unbound = implicits_read(free - local.keys(), scope.names, self.resolved.implicits)
         key = (
             id(expression),
+            id(scope.names),
             self.names_key(local),
             self.names_key({n: scope.implicits[n] for n in unbound if n in scope.implicits}),
             scope.recursion,
@@ -149,11 +161,11 @@ class World:
         return DiagnosticError(*done)
 
     def _chained(self, diagnostic: Diagnostic, chain: tuple[Frame, ...]) -> Diagnostic:
-        """With `chain`; what is found inside the prelude is told at the user's innermost call."""
-        user, span = self.resolved.syntax.source, diagnostic.span
-        if span is not None and span.source is not user:
+        """With `chain`; what is found inside shipped text is told at the user's innermost call."""
+        span = diagnostic.span
+        if span is not None and span.source.is_shipped:
             for at, frame in enumerate(chain):
-                if frame.span is not None and frame.span.source is user:
+                if frame.span is not None and not frame.span.source.is_shipped:
                     note = f"found inside `{frame.call}`, at {span}"
                     notes, chain = (*diagnostic.notes, note), chain[at + 1 :]
                     return replace(diagnostic, span=frame.span, notes=notes, chain=chain)
@@ -199,7 +211,7 @@ class World:
         if self.strands > MAX_STRANDS:
             raise self.endless(span, f"more than {MAX_STRANDS:,} values so far")
 
-    def endless(self, span: Span | None, label: str) -> DiagnosticError:
+    def endless(self, span: Span | None, label: str, way_out: str = SMALLER) -> DiagnosticError:
         outermost = next((f"`{f.call}`" for f in self._frames if "(" in f.call), "the net")
         return DiagnosticError(
             Diagnostic(
@@ -208,6 +220,6 @@ class World:
                 span,
                 label,
                 notes=(f"the limits are {MAX_CALLS:,} distinct calls, {MAX_DEPTH:,} nested",),
-                helps=(Help("make every call's arguments smaller, and give a base case"),),
+                helps=(Help(way_out),),
             )
         )

@@ -31,6 +31,7 @@ class _Head:
 class _Names:
     span: Span
     names: tuple[str, ...]
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,25 @@ class _Statements:
         return tree.Assertion(_whole(parts), parts[1])
 
     def import_file(self, parts: Parts) -> tree.Import:
-        _, path, _, alias = parts
-        return tree.Import(_whole(parts), string_value(path.text), alias.text)
+        _, path, settings, _, alias = parts
+        origin = tree.Origin(path.span, string_value(path.text), settings or ())
+        return tree.Import(_whole(parts), origin, alias.text, alias.span)
 
     def import_names(self, parts: Parts) -> tree.FromImport:
-        _, path, _, names = parts
-        return tree.FromImport(_whole(parts), string_value(path.text), names.names)
+        _, path, settings, _, names = parts
+        origin = tree.Origin(path.span, string_value(path.text), settings or ())
+        return tree.FromImport(_whole(parts), origin, names.names, names.spans)
 
     def extern_declaration(self, parts: Parts) -> tree.ExternDeclaration:
-        _, path, name, parameters, _, shape = parts
+        keyword, path, name, parameters, _, shape = parts
         return tree.ExternDeclaration(
-            _whole(parts), string_value(path.text), name.text, parameters_of(parameters), shape
+            _whole(parts),
+            tree.Extern(keyword.span.to(path.span), string_value(path.text)),
+            name.text,
+            name.span,
+            parameters_of(parameters),
+            shape,
+            "",
         )
 
     def head(self, parts: Parts) -> _Head:
@@ -252,7 +261,9 @@ class Builder(_Atoms):
         return tuple(parts[::2])
 
     def names(self, parts: Parts) -> _Names:
-        return _Names(_whole(parts), tuple(part.text for part in parts[::2]))
+        names = parts[::2]
+        texts, spans = (one.text for one in names), (one.span for one in names)
+        return _Names(_whole(parts), tuple(texts), tuple(spans))
 
     def comprehension(self, parts: Parts) -> tree.Comprehension:
         element, more = parts

@@ -119,10 +119,11 @@ def missing_name(stuck: Stuck) -> Diagnostic | None:
 
 def missing_path(stuck: Stuck) -> Diagnostic | None:
     """`import`, `from` or `extern` without text in quotes, `import` without `as`."""
-    if stuck.expected == {"AS"}:
-        alias = _alias(stuck.last.text)
+    if "AS" in stuck.expected and stuck.lexemes[0].type == "IMPORT":
+        alias = _alias(stuck.lexemes[1].text)
         edit = Edit(_after(stuck.last), f" as {alias}")
-        help_text = f"write `import {stuck.last.text} as {alias}`"
+        written = stuck.lexemes[1].span.to(stuck.last.span).text
+        help_text = f"write `import {written} as {alias}`"
         return error("this import has no name", stuck.last, "expected `as` after it", help_text,
                      edit)  # fmt: skip
     if "STRING" not in stuck.expected or stuck.wants_operand:

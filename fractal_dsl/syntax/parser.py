@@ -101,6 +101,7 @@ def _documented(node: tree.Statement, doc: str) -> tree.Statement:
             | tree.ParamDeclaration()
             | tree.ImplicitDeclaration()
             | tree.NetDeclaration()
+            | tree.ExternDeclaration()
         ):
             return replace(node, doc=doc)
         case _:

@@ -252,12 +252,12 @@ def _statement(node: tree.Statement, slot: Slot) -> list[Part]:
             return [called, *_bracketed(parameters or None, slot), *on, " = ", slot.of(body)]
         case tree.Assertion(condition=condition):
             return ["assert ", slot.of(condition)]
-        case tree.Import(path=path, alias=alias):
-            return [f"import {_quoted(path)} as {alias}"]
-        case tree.FromImport(path=path, names=names):
-            return [f"from {_quoted(path)} import {', '.join(names)}"]
-        case tree.ExternDeclaration(path=path, name=name, parameters=parameters, shape=shape):
-            head = f"extern {_quoted(path)} {name}"
+        case tree.Import(origin=origin, alias=alias):
+            return ["import ", *_origin(origin, slot), f" as {alias}"]
+        case tree.FromImport(origin=origin, names=names):
+            return ["from ", *_origin(origin, slot), f" import {', '.join(names)}"]
+        case tree.ExternDeclaration(module=module, name=name, parameters=parameters, shape=shape):
+            head = f"{_leaf(module)} {name}"
             return [head, *_bracketed(parameters, slot), " = ", slot.of(shape)]
         case tree.Directive(name=name, arguments=arguments):
             return [name, "(", *slot.all(arguments, ", "), ")"]
@@ -265,5 +265,9 @@ def _statement(node: tree.Statement, slot: Slot) -> list[Part]:
             assert_never(node)
 
 
-def _bracketed(patterns: tuple[tree.Pattern, ...] | None, slot: Slot) -> list[Part]:
+def _origin(origin: tree.Origin, slot: Slot) -> list[Part]:
+    return [_quoted(origin.path), *_bracketed(origin.settings or None, slot)]
+
+
+def _bracketed(patterns: tuple[tree.Node, ...] | None, slot: Slot) -> list[Part]:
     return [] if patterns is None else ["(", *slot.all(patterns, ", "), ")"]

@@ -377,29 +377,41 @@ class Assertion(Node):
 
 
 @node
+class Origin(Node):
+    """`"blocks.fdl"(width = 32)` of an import: the file, and values for its params."""
+
+    path: str
+    settings: tuple[Argument, ...]
+
+
+@node
 class Import(Node):
     """`import "blocks.fdl" as b`"""
 
-    path: str
+    origin: Origin
     alias: str
+    alias_span: Span
 
 
 @node
 class FromImport(Node):
     """`from "blocks.fdl" import conv_bn, relu_bn`"""
 
-    path: str
+    origin: Origin
     names: tuple[str, ...]
+    name_spans: tuple[Span, ...]
 
 
 @node
 class ExternDeclaration(Node):
     """`extern "pkg.Class" name(parameters) = shape rule`"""
 
-    path: str
+    module: Extern
     name: str
+    name_span: Span
     parameters: tuple[Parameter, ...]
     shape: Expression
+    doc: str
 
 
 @node

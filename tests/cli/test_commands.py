@@ -78,6 +78,11 @@ def test_lists_kept_for_a_fast_start_are_the_driver_s() -> None:
         (["net.fdl", "-o", "a.py", "--set", "C=conv"], "is no value"),
         (["net.fdl", "-o", "a.py", "--to", "onnx"], "invalid choice"),
         (["net.fdl", "-o", "a.py", "--expand"], "--expand is for pictures"),
+        (["net.fdl", "-o", "a.svg", "--style", "flat"], "--style is for Python"),
+        (["net.fdl", "-o", "./net.fdl", "--to", "json"], "would overwrite the specification"),
+        (["net.fdl", "-o", "a.json", "--checkpoint"], "--checkpoint is for Python"),
+        (["dump", "net.fdl", "--stage", "ir", "--column", "9"], "1 to 3"),
+        (["dump", "net.fdl", "--stage", "tokens", "--column", "1"], "of the text"),
         (["net.fdl", "-o", "a.svg", "--highlight", "row=1"], "column=K or sample=SEED"),
         (["net.fdl", "-o", "a.svg", "--highlight", "column=9"], "1 to 3"),
         (["net.fdl", "-o"], "expected one argument"),
@@ -212,6 +217,20 @@ def test_dump(stage: str, run: Run) -> None:
         "dot": "digraph",
     }  # fmt: skip
     assert sign[stage] in out
+
+
+def test_dump_of_one_column(run: Run) -> None:
+    status, out, _ = run("dump", "net.fdl", "--stage", "report", "--column", "2")
+    assert (status, json.loads(out)["convs"]) == (0, 2)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_examples_of_itself(command: str, run: Run) -> None:
+    _, out, _ = run(command, "--help")
+    lines = [line.strip() for line in out.splitlines()]
+    shown = [line for line in lines if line.startswith("fractalc ")]
+    assert shown
+    assert command == "compile" or all(line.split()[1] == command for line in shown)
 
 
 def test_operators_have_their_defaults(run: Run) -> None:

@@ -93,3 +93,17 @@ def test_numbers() -> None:
     assert [scaled(845_246_464, 1000, ""), scaled(3 * 2**20, 1024, "B"), scaled(7, 1024, "B")] == [
         "845.2 M", "3.0 MiB", "7 B",
     ]  # fmt: skip
+
+
+def test_memory_of_a_training_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "net.fdl"
+    net = "net on image[2, 6, 6] = (conv(4) (+) conv(4)) >> conv(3)"
+    spec.write_text(f"{net}\ndrop_path(local = 0.5)\n")
+    page = printed(capsys, str(spec), "--batch", "2")
+    assert "memory" in page and "MiB at worst" in page
+    memory = json.loads(printed(capsys, str(spec), "--batch", "2", "--json"))["memory"]
+    assert (memory["batch"], memory["draws"]) == (2, 64)
+    assert memory["full"] > memory["mean"] > memory["full"] / 2
+    for wrong in ("0", "many", "-3"):
+        assert main(["info", str(spec), "--batch", wrong]) == 2
+    assert "no number of samples" in capsys.readouterr().err

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fractal_dsl.driver import compile_source
-from fractal_dsl.ir.operators import OPERATORS
+from fractal_dsl.cli import main, status
+from fractal_dsl.driver import compile_source, library
+from fractal_dsl.driver.facts import report_data
+from fractal_dsl.ir.operators import GROUPS
 from fractal_dsl.ir.operators.describe import markdown
 from fractal_dsl.source import Source
 
@@ -73,8 +75,43 @@ def test_fdl_in_the_documents_compiles(page: Path) -> None:
         compile_source(Source("page.fdl", block))
 
 
+def test_the_page_of_the_library_is_its_text() -> None:
+    assert (ROOT / "docs" / "library.md").read_text("utf-8") == library.markdown()
+
+
 def test_the_page_of_operators_is_the_table() -> None:
-    assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(list(OPERATORS.values()))
+    assert (ROOT / "docs" / "operators.md").read_text("utf-8") == markdown(GROUPS)
+
+
+def first_cells(page: str, section: str) -> set[str]:
+    """What the first column of a section's table names."""
+    text = (ROOT / "docs" / page).read_text("utf-8").partition(section)[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
+    return {name.strip("` ") for row in rows for name in row.split(",")} - {"---"}
+
+
+def test_the_keys_of_info_are_listed() -> None:
+    report = report_data(compile_source(Source("net.fdl", "net = conv")))
+    assert first_cells("command.md", "## Asking about it") == {"key", *report}
+
+
+def test_the_exit_statuses_are_listed() -> None:
+    named = {str(getattr(status, name)) for name in status.__all__ if name.isupper()}
+    assert first_cells("command.md", "## Exit status") == {"status", *named}
+
+
+PICTURES = {"three_lines.svg": (), "sample.svg": ("--highlight", "sample=5")}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_what_the_compiler_draws(name: str, tmp_path: Path) -> None:
+    words = [str(ROOT / "specs" / "three_lines.fdl"), "-o", str(tmp_path / name), *PICTURES[name]]
+    assert main(words) == 0
+    assert (tmp_path / name).read_bytes() == (ROOT / "docs" / "pictures" / name).read_bytes()
+
+
+def test_every_picture_is_drawn_anew_by_the_tests() -> None:
+    assert {path.name for path in (ROOT / "docs" / "pictures").iterdir()} == set(PICTURES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -65,6 +65,11 @@ def test_a_compilation_gives_its_class(style: Style) -> None:
     assert torch.equal(again(x), model(x))
 
 
+def test_what_a_prompt_shows_is_one_line() -> None:
+    shown = repr(fractal_dsl.compile("net Small = conv(8)"))
+    assert shown == "<Compilation Small: image[3, 32, 32] -> image[8, 32, 32], from <text>>"
+
+
 def test_a_notebook_shows_the_picture() -> None:
     picture = fractal_dsl.compile(TEXT)._repr_svg_()
     assert picture.lstrip().startswith(("<?xml", "<svg"))

@@ -9,12 +9,14 @@ import pytest
 
 import fractal_dsl
 from fractal_dsl.diagnostics import DiagnosticError
+from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.highlight import Highlight, parse_highlight, plan_of
 from fractal_dsl.driver.request import RequestError
 from fractal_dsl.driver.settings import fdl_values, parse_settings
 from fractal_dsl.driver.sources import digest, read_source
 from fractal_dsl.driver.targets import Target, targets
 from fractal_dsl.semantics.values import Items
+from fractal_dsl.source import Source
 from tests.handmade import block_only, fractalnet, with_sampling
 
 
@@ -98,6 +100,25 @@ def test_a_column_is_a_plan() -> None:
         plan_of(program, Highlight("column", 4))
 
 
+def test_columns_of_a_large_net_are_not_tried_one_by_one() -> None:
+    """511 columns over 1,094 joins: a plan is a walk over the calls."""
+    rule = "f(0) = conv\nf(n+1) = f(n) (+) (f(n) . f(n)) (+) conv\nnet = f(8)\n"
+    program = compile_source(Source("many.fdl", rule)).program
+    plan = plan_of(program, Highlight("column", 511))
+    assert len(plan) == 1094
+    assert sum(any(row) for row in plan) == 2**7  # one after each two of its 2^8 convolutions
+
+
+def test_more_columns_than_are_listed() -> None:
+    rule = "f(0) = conv\nf(n+1) = joined((f(n) >> relu) (+) f(n))\nnet = f(11)\n"
+    program = compile_source(Source("many.fdl", rule)).program
+    for ends in (1, 2048):
+        assert plan_of(program, Highlight("column", ends))
+    with pytest.raises(DiagnosticError) as refused:
+        plan_of(program, Highlight("column", 3))
+    assert refused.value.diagnostics[0].code == "F0308"
+
+
 def test_a_sample_is_its_seed() -> None:
     program = with_sampling(fractalnet(columns=4))
     plans = [plan_of(program, Highlight("sample", seed)) for seed in range(20)]
@@ -111,7 +132,7 @@ def test_sources(tmp_path: Path) -> None:
     path.write_bytes(b"net = conv\r\n# \xff\n")
     source = read_source(path)
     assert source.text.startswith("net = conv\r\n")
-    assert digest(source) == sha256(path.read_bytes()).hexdigest()
+    assert digest([source]) == sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("path", ["missing.fdl", ".", "a\0b"])

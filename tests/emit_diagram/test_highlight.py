@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
+from typing import Any
 
 import pytest
+from pygraphviz import AGraph  # type: ignore[import-untyped]
 
 from fractal_dsl.emit.diagram import DrawOptions, dot
 from fractal_dsl.ir.flatten import flatten
@@ -39,6 +42,27 @@ def test_a_sample_lives_where_the_reference_says(seed: int) -> None:
     assert len(picture.convs) == live_convs(program, plan)
     dead = [part for part in picture.boxes if "dashed" in part.attributes["style"]]
     assert len(dead) == 2 * 15 - len(picture.convs)
+
+
+@pytest.mark.parametrize("column", [1, 2, 3, 4])
+def test_no_dead_line_lies_on_a_live_one(column: int) -> None:
+    """They share the line across the columns, where dashes would cut the live one up."""
+    program = block_only(4)
+    options = DrawOptions(plan=column_plan(flatten(program), column), highlight=f"column={column}")
+    graph: Any = AGraph(string=dot(program, options))
+    dead = [line for edge in graph.edges() if edge.attr["style"] for line in across(edge)]
+    live = [line for edge in graph.edges() if not edge.attr["style"] for line in across(edge)]
+    assert dead and live
+    for y, left, right in dead:
+        assert not [1 for other, a, b in live if other == y and min(b, right) - max(a, left) > 0.1]
+
+
+def across(edge: Any) -> list[tuple[float, float, float]]:
+    """The level parts of an edge: height, left and right end."""
+    places = [one for one in edge.attr["pos"].split() if not one.startswith("e,")]
+    corners = [tuple(map(float, one.split(","))) for one in places[::3]]
+    level = [(one, other) for one, other in pairwise(corners) if one[1] == other[1]]
+    return [(one[1], min(one[0], other[0]), max(one[0], other[0])) for one, other in level]
 
 
 def test_dead_links_are_dashed() -> None:

@@ -63,6 +63,12 @@ def test_many_parts_that_differ_only_in_sizes_are_drawn_once() -> None:
     assert net.sheet.links[-1].shape == "56×32×32"
 
 
+def test_a_panel_says_only_what_all_its_parts_have_in_common() -> None:
+    spec = "b(w, p) = conv(w) >> relu >> dropout(p)\nnet = b(8, 0) >> (id + b(8, 0.5)) >> b(8, 0)\n"
+    _, block = panels(spec)
+    assert boxes(block) == ["conv(8)", "relu", "dropout(…)"]
+
+
 def test_parts_that_differ_only_in_sizes_share_a_panel_without_shapes() -> None:
     spec = "b(w) = conv(w) >> (id + relu)\nnet = b(8) >> b(16) >> b(16) >> max_pool(2) >> b(16)\n"
     net, block = panels(spec)

@@ -41,6 +41,9 @@ param size = <number>
 ## <constant_doc>
 <constant> = 2
 
+## <extern_doc>
+extern "<declared_path>" <extern>(<extern_parameter> = "<extern_default>") = in_shape
+
 implicit channels = 2
 implicit <implicit> = 3
 
@@ -61,6 +64,7 @@ net <net>(classes = 2, mark = "<net_string>") on image[1, 4, 4] =
     chain(<block>(<word>, kind = <word>) for <word> in ["<item>", "b"]) @<chain_tag>
     >> <block>(note, kind = "<argument>") @<call_tag>
     >> other(id, name = mark) >> (id + conv) @<bracket_tag>
+    >> <extern> >> extern "<extern_path>"(<extern_keyword> = "<extern_value>")
     >> global_avg_pool >> linear(classes)
 drop_path(local = 0.25, global = 0.5, per = "<per>")
 assert "<asserted>" != note
@@ -72,6 +76,8 @@ HARMLESS = {
     "param": "depths", "number": "3", "constant": "two", "implicit": "width", "rule": "f",
     "variable": "C", "block": "block", "parameter": "p", "operator": "none", "tag": "act",
     "between": "", "net": "Tiny", "word": "w", "chain_tag": "row", "call_tag": "last",
+    "declared_path": "timm.layers.Blur", "extern": "blur", "extern_parameter": "filt",
+    "extern_path": "torch.nn.GELU", "extern_keyword": "approximate",
     "bracket_tag": "body", "per": "batch", "margin": "",
     "file_name": "tiny.fdl",
 }  # fmt: skip
@@ -80,13 +86,12 @@ HARMLESS = {
 # own place is tried.
 REFUSED = {
     "import_path": 'import "<import_path>" as x',
-    "extern_path": 'e = extern "<extern_path>"',
 }
 
 STRINGS = frozenset(
     """
     param_string default guard operator other_default net_string item argument per asserted
-    import_path extern_path
+    import_path extern_path declared_path extern_default extern_value
     """.split()
 )
 
@@ -95,7 +100,8 @@ SITES = (
     file_doc param_doc param_comment constant_doc rule_doc rule_comment case_doc block_doc
     inner_comment own_comment net_doc last_comment
     param_string default guard operator other_default net_string item argument per asserted
-    import_path extern_path
+    import_path extern_path declared_path extern_default extern_value
+    extern_doc extern extern_parameter extern_keyword
     param constant implicit rule variable block parameter tag net word chain_tag call_tag
     bracket_tag number between margin
     file_name set_value set_name set_text net_option

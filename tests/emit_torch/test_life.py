@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -74,6 +74,38 @@ def test_a_module_from_a_file_pickles(imported: Path, style: Style) -> None:
     assert twin.sample_plan() == network.sample_plan()
 
 
+# Nothing of this project, nor what it is built on, can be imported.
+ALONE = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"fractal_dsl", "lark", "graphviz", "pygraphviz", "rich"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+import torch
+from net import Net
+model = Net().train()
+optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
+before = [one.detach().clone() for one in model.parameters()]
+model(torch.randn(4, 2, 8, 8)).square().mean().backward()
+optimiser.step()
+assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters()))
+torch.save(model.state_dict(), "weights.pt")
+twin = Net()
+twin.load_state_dict(torch.load("weights.pt"))
+x = torch.randn(4, 2, 8, 8)
+assert torch.equal(twin.eval()(x), model.eval()(x))
+"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_it_needs_torch_and_nothing_of_this_project(tmp_path: Path, style: Style) -> None:
+    (tmp_path / "net.py").write_text(compiled(NET).generate(style), encoding="utf-8")
+    command = [sys.executable, "-c", ALONE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_weights_are_saved_and_loaded_strictly(module: nn.Module, tmp_path: Path) -> None:
     """With `weights_only`: a checkpoint is tensors, and runs nothing when it is opened."""
     torch.save(module.state_dict(), tmp_path / "weights.pt")
@@ -105,12 +137,32 @@ def test_it_moves_to_other_types(module: Any, dtype: torch.dtype) -> None:
     assert evaluated(network, inputs(dtype)).isfinite().all()
 
 
-def test_channels_last_survives(module: nn.Module) -> None:
-    network = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = inputs()
-    torch.testing.assert_close(
-        evaluated(network, x.to(memory_format=torch.channels_last)), evaluated(network, x)
-    )
+@pytest.mark.parametrize("per", ["batch", "sample"])
+@pytest.mark.parametrize("style", STYLES)
+def test_channels_last_survives(style: Style, per: str) -> None:
+    """Joins, pools and selections of samples hand on the layout, in every layer and plan."""
+    text = NET.replace("global = 0.5", f'global = 0.5, per = "{per}"')
+    network, plain = (cast(Any, made(text, style)) for _ in range(2))
+    network.to(memory_format=torch.channels_last)
+    seen: list[bool] = []
+    for one in network.modules():
+        if isinstance(one, nn.Conv2d | nn.BatchNorm2d | nn.MaxPool2d):
+            one.register_forward_hook(
+                lambda _, given, y: seen.extend(
+                    t.is_contiguous(memory_format=torch.channels_last) for t in (given[0], y)
+                )
+            )
+    x = torch.randn(6, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+    plans = [network.sample_plan() for _ in x]
+    for plan in (
+        network.full_plan(),
+        network.column_plan(2),
+        plans if per == "sample" else plans[0],
+    ):
+        y = network(x.to(memory_format=torch.channels_last), plan)
+        torch.testing.assert_close(y, plain(x, plan), rtol=1e-4, atol=1e-5)
+    assert len(seen) > 50
+    assert all(seen)
 
 
 MODES = (

@@ -51,7 +51,7 @@ def test_the_wheel_holds_everything_it_reads(installed: Path) -> None:
     package = installed / "fractal_dsl"
     for part in (
         "grammars/fdl.lark", "codegen_templates/operators.py.j2", "semantics/prelude.fdl",
-        "diagnostics/explain/F0202.txt", "py.typed",
+        "semantics/std.fdl", "diagnostics/explain/F0202.txt", "py.typed",
     ):  # fmt: skip
         assert (package / part).is_file(), part
     top = {path.name for path in installed.iterdir()}

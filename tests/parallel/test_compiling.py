@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from benchmarks.compiled import Counting, conv_calls, region_shapes
 from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.compilation import Style
+from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.reference.tensors import random_input
 from fractal_dsl.runtime.compiling import compile_regions, regions
 from fractal_dsl.source import Source
 from tests.parallel.nets import SPEC, batch, made
@@ -169,6 +171,6 @@ def test_any_program_is_the_same_function(text: str) -> None:
     compilation = compile_source(Source("drawn.fdl", text))
     model = compilation.module("modules")().double()
     other = compile_regions(copy.deepcopy(model), backend="eager")
-    x = torch.randn(2, *compilation.program.input.sizes, dtype=torch.double)
+    x = random_input(flatten(compilation.program), 0, 2, torch.Generator().manual_seed(2))
     plan = model.sample_plan()
     assert torch.equal(other(x, plan=plan), model(x, plan=plan))

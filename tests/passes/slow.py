@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Any
@@ -17,6 +18,8 @@ from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.view import networkx_view
 from fractal_dsl.reference.plans import Plan
 
+SEES_ALL = {"global_avg_pool", "global_max_pool", "flatten", "attention", "transpose"}
+VIEWS = {"chunk", "slice", "flatten", "tokens", "image", "transpose", "take"}
 IN_PLACE = {"relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
 
 
@@ -70,30 +73,41 @@ def listed_lengths(flat: FlatProgram) -> Counter[int]:
     return Counter(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
 
 
-def fields(flat: FlatProgram) -> tuple[list[set[tuple[int, int]]], bool]:
-    """(field, jump) of every path along height and width; whether one sees everything."""
+def field(flat: FlatProgram, axis: int) -> tuple[int, Fraction, bool]:
+    """Places of the input that one of the output sees, largest jump, whether a path sees all.
+
+    From the output back: how many steps of each value lie between what one place of it sees.
+    """
     view = dead_ends_removed(flat)
-    found: dict[int, tuple[list[set[tuple[int, int]]], bool]] = {}
-    for at in nx.topological_sort(view):
-        node = flat.nodes[at]
-        incoming = [found[source] for source in node.inputs]
-        whole = any(one[1] for one in incoming)
-        axes = [{pair for one in incoming for pair in one[0][axis]} or {(1, 1)} for axis in (0, 1)]
-        if node.attributes is not None:
-            shapes = [flat.nodes[source].shape for source in node.inputs]
-            name = node.attributes.operator
-            window = spec_of(node.attributes).window(node.attributes, shapes)
-            if name in ("global_avg_pool", "global_max_pool", "flatten"):
-                whole = True
-            elif window is not None:
-                axes = [
-                    {(r + (k - 1) * d * j, j * s) for r, j in axis}
-                    for axis, k, s, d in zip(
-                        axes, window.kernel, window.stride, window.dilation, strict=True
-                    )
-                ]
-        found[at] = axes, whole
-    return found[flat.output]
+    steps: dict[int, int] = {}
+    jumps: dict[int, Fraction] = {}
+    sees_all: dict[int, bool] = {}
+    for at in reversed(list(nx.topological_sort(view))):
+        readers = [flat.nodes[reader] for reader in view.successors(at)]
+        ways = [looks(flat, reader, axis) for reader in readers]
+        after = list(zip(view.successors(at), ways, strict=True))
+        steps[at] = max((way(steps[reader]) for reader, (way, *_) in after), default=0)
+        jumps[at] = max((jumps[reader] * way[1] for reader, way in after), default=Fraction(1))
+        sees_all[at] = any(sees_all[reader] or way[2] for reader, way in after)
+    return 1 + steps[0], jumps[0], sees_all[0]
+
+
+def looks(
+    flat: FlatProgram, node: FlatNode, axis: int
+) -> tuple[Callable[[int], int], Fraction, bool]:
+    """Steps of the input for those of the output, jump, whether it sees everything."""
+    if node.attributes is None:
+        return (lambda steps: steps), Fraction(1), False
+    shapes = [flat.nodes[source].shape for source in node.inputs]
+    whole = node.attributes.operator in SEES_ALL and shapes[0].kind != "vector"
+    window = spec_of(node.attributes).window(node.attributes, shapes)
+    if window is None or whole:
+        return (lambda steps: steps), Fraction(1), whole
+    reach = (window.kernel[axis] - 1) * window.dilation[axis]
+    jump = Fraction(window.stride[axis])
+    if jump.denominator == 1:
+        return (lambda steps: steps * int(jump) + reach), jump, whole
+    return (lambda steps: int((steps + reach) * jump)), jump, whole
 
 
 def activation_bytes(program: Program) -> int:
@@ -109,13 +123,15 @@ def activation_bytes(program: Program) -> int:
                 todo.extend([program.graphs[node.callee]] * node.count)
             elif isinstance(node, Join):
                 total += 4 * node.shape.elements
-            elif isinstance(node, Apply) and node.attributes.operator != "flatten":
+            elif isinstance(node, Apply) and node.attributes.operator not in VIEWS:
                 before = next(iter(view.predecessors(at)))
                 source = graph.nodes[before]
                 norm = isinstance(source, Apply) and source.attributes.operator == "batch_norm"
                 alone = view.out_degree(before) + returned[before] == 1
                 in_place = node.attributes.operator in IN_PLACE and norm and alone
                 total += 0 if in_place else 4 * node.shape.elements
+                if node.attributes.operator == "attention":  # queries, keys, values; mixed values
+                    total += 4 * (3 + 1) * node.shape.elements
     return total
 
 

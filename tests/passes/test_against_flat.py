@@ -12,6 +12,7 @@ from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.flatten import flatten, node_count
 from fractal_dsl.ir.graph import Call, Join, Program
 from fractal_dsl.passes import counts
+from fractal_dsl.passes.column_plans import column_plan as fold_plan
 from fractal_dsl.passes.columns import ColumnMap, Context
 from fractal_dsl.passes.depth import depth, port_depths, weighted_depth
 from fractal_dsl.passes.droppath import drop_points, join_counts, join_offsets
@@ -84,13 +85,15 @@ def test_depth_and_paths(program: Program) -> None:
 @many
 @given(any_programs())
 def test_receptive_field(program: Program) -> None:
-    (height, width), whole = slow.fields(flatten(program))
+    flat = flatten(program)
     found = receptive_field(program)
-    assert found is not None
+    assert (found is not None) == (program.input.kind == "image")
+    if found is None:
+        return
+    (height, down, whole), (width, right, _) = slow.field(flat, 0), slow.field(flat, 1)
     least = program.input.spatial if whole else (1, 1)
-    assert found.height == max(least[0], *(field for field, _ in height))
-    assert found.width == max(least[1], *(field for field, _ in width))
-    assert found.jump == (max(jump for _, jump in height), max(jump for _, jump in width))
+    assert (found.height, found.width) == (max(least[0], height), max(least[1], width))
+    assert found.jump == (down, right)
     assert found.is_whole == whole
 
 
@@ -171,6 +174,21 @@ def test_columns(program: Program) -> None:
         sizes = (slow.tensor_sizes(flat, flat.nodes[at], "parameters") for at in live)
         assert report.parameters == sum(sizes)
         assert report.depth == live_depth(flat, plan, live)
+
+
+@many
+@given(any_programs(most_nodes=80))
+def test_plans_of_columns(program: Program) -> None:
+    """Alike in every join that the column reaches; what it does not reach is not computed."""
+    flat = flatten(program)
+    assume(all(len(flat.calls[at].outputs) < 12 for at in range(len(flat.calls))))
+    columns = ColumnMap(program)
+    for column in {1, 2, columns.count}:
+        expected, found = column_plan(flat, column), fold_plan(columns, column)
+        assert len(found) == len(expected)
+        for number, mask in slow.reached(expected).items():
+            assert found[number] == mask
+        assert live_nodes(flat, found) == live_nodes(flat, expected)
 
 
 def live_depth(flat: FlatProgram, plan: Plan, live: frozenset[int]) -> int:

@@ -12,7 +12,8 @@ from torch import Tensor
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.operators import OPERATORS, Attributes, spec_of
 from fractal_dsl.ir.operators import elementwise as e
-from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, Embedding, Linear
+from fractal_dsl.ir.operators.extern import Extern
+from fractal_dsl.ir.operators.layers import BatchNorm, Conv2d, ConvTranspose2d, Embedding, Linear
 from fractal_dsl.ir.operators.normalisation import GroupNorm, LayerNorm, Normalize, Softmax
 from fractal_dsl.ir.operators.pooling import (
     AvgPool,
@@ -21,8 +22,12 @@ from fractal_dsl.ir.operators.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from fractal_dsl.ir.operators.resampling import ChannelShuffle, Pad, Upsample
+from fractal_dsl.ir.operators.sequences import Attention, Image, Take, Timing, Tokens, Transpose
+from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape, image, sequence, tokens, vector
-from fractal_dsl.reference.operations import OPERATIONS, Instance
+from fractal_dsl.reference.instance import Instance
+from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.tensors import random_tensors
 
 IMAGE = image(4, 5, 6)
@@ -103,6 +108,8 @@ PLAIN: list[tuple[Attributes, Formula]] = [
     (GlobalAvgPool(), lambda x: x.mean((2, 3))[:, :, None, None]),
     (GlobalMaxPool(), lambda x: x.amax((2, 3))[:, :, None, None]),
     (Flatten(), lambda x: x.reshape(len(x), 120)),
+    (Slice(1, 2), lambda x: x[:, 1:3]),
+    (Chunk(1, 2), lambda x: x[:, 2:]),
     (Softmax(), lambda x: x.exp() / x.exp().sum(1)[:, None]),
     (Normalize(), lambda x: x / (x.square().sum(1).sqrt() + 1e-12)[:, None]),
     (Normalize(1, 0.1), lambda x: x / (x.abs().sum(1) + 0.1)[:, None]),
@@ -112,16 +119,31 @@ MANY: list[tuple[Attributes, tuple[Shape, ...], Formula]] = [
     (e.Difference(), (IMAGE,) * 3, lambda a, b, c: a - b - c),
     (e.Product(), (IMAGE, image(4, 1, 1)), lambda a, b: a * b),
     (e.Product(), (image(4, 1, 1), IMAGE, IMAGE), lambda a, b, c: a * b * c),
+    (e.Product(), (image(1, 5, 6), IMAGE), lambda a, b: a * b),
+    (e.Product(), (IMAGE, vector(4)), lambda a, b: a * b[:, :, None, None]),
+    (e.Product(), (vector(2), sequence(3, 2), sequence(3, 1), sequence(1, 2)),
+     lambda a, b, c, d: a[:, None] * b * c * d),
+    (e.Product(), (IMAGE, vector(1), image(1, 1, 1)), lambda a, b, c: a * b[:, :, None, None] * c),
+    (e.Quotient(), (vector(5), vector(1)), lambda a, b: a / b),
+    (e.Sum(), (sequence(3, 2), vector(1)), lambda a, b: a + b[:, None, :]),
+    (e.Sum(), (vector(4), IMAGE, IMAGE), lambda a, b, c: a[:, :, None, None] + b + c),
+    (e.Difference(), (sequence(3, 2), vector(2)), lambda a, b: a - b[:, None, :]),
+    (e.Sum(), (vector(2), vector(2)), lambda a, b: a + b),
     (e.Quotient(), (image(4, 1, 1), IMAGE), lambda a, b: a / b),
     (e.Maximum(), (IMAGE,) * 2, lambda a, b: torch.where(a > b, a, b)),
     (e.Minimum(), (IMAGE,) * 2, lambda a, b: torch.where(a < b, a, b)),
     (e.Concat(), (IMAGE, image(1, 5, 6)), lambda a, b: torch.cat([a, b], 1)),
     (e.Concat(2), (IMAGE, image(4, 5, 1)), lambda a, b: torch.cat([a, b], 3)),
     (e.Concat(), (vector(3), vector(2)), lambda a, b: torch.cat([a, b], 1)),
-    (e.Concat(), (sequence(3, 2), sequence(3, 4)),
-     lambda a, b: torch.cat([a, b], 2)),
+    (e.Concat(), (sequence(3, 2), sequence(3, 4)), lambda a, b: torch.cat([a, b], 2)),
+    (e.Concat(0), (sequence(3, 2), sequence(1, 2)), lambda a, b: torch.cat([a, b], 1)),
 ]  # fmt: skip
 HELD: tuple[type[Attributes], ...] = (Conv2d, BatchNorm, LayerNorm, GroupNorm, Linear, Embedding)
+ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences; tests/emit_torch/test_extern
+    Extern,
+    Attention, Image, Take, Timing, Tokens, Transpose,
+    ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu, Parameter,
+)  # fmt: skip
 
 
 def run(
@@ -161,7 +183,7 @@ def weights(attributes: Attributes, shape: Shape) -> dict[str, Tensor]:
 def test_every_operator_has_an_entry_and_a_test() -> None:
     assert set(OPERATIONS) == set(OPERATORS)
     tested = [attributes for attributes, _ in PLAIN] + [attributes for attributes, *_ in MANY]
-    assert {type(one) for one in tested} | set(HELD) == {
+    assert {type(one) for one in tested} | set(HELD) | set(ELSEWHERE) == {
         spec.attributes for spec in OPERATORS.values()
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,7 +15,6 @@ from fractal_dsl import compile
 from fractal_dsl.driver.compilation import Style
 from fractal_dsl.runtime import (
     LoadError,
-    anytime,
     export_onnx,
     extract_column,
     fold_batch_norm,
@@ -69,7 +68,7 @@ def test_columns_fold_and_have_no_trace_of_it(style: Style) -> None:
         torch.testing.assert_close(folded(x), column(x), rtol=1e-5, atol=1e-5)
         kinds = {type(one) for one in folded.modules()}
         assert not kinds & {nn.BatchNorm2d, nn.Identity}
-    for k, y in anytime(fold_batch_norm(model), x):
+    for k, y in cast(Any, fold_batch_norm(model)).anytime(x):
         plan = model.full_plan() if k is None else model.column_plan(k)
         torch.testing.assert_close(y, model(x, plan), rtol=1e-5, atol=1e-5)
 

@@ -14,7 +14,7 @@ from fractal_dsl import runtime
 from fractal_dsl.driver.compilation import Style
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.reference import plans as reference
-from fractal_dsl.runtime import kept_bytes, live, worst_draw_memory
+from fractal_dsl.runtime import kept_bytes, worst_draw_memory
 from tests.emit_torch.nets import compiled
 from tests.runtime.nets import BLOCKS, STEM, both_styles, inputs, made
 
@@ -35,7 +35,7 @@ def test_live_parameters_are_those_of_the_flat_graph(text: str, style: Style) ->
     for plan in some_plans(model):
         keys = {flat.nodes[at].key for at in reference.live_nodes(flat, plan)}
         names = [name for name, _ in model.named_parameters() if name.rpartition(".")[0] in keys]
-        found = live(model, plan, x.shape)
+        found = model.live(plan)
         assert list(found) == names
         model.zero_grad()
         model(x, plan).sum().backward()
@@ -48,7 +48,7 @@ def test_asking_changes_nothing() -> None:
     model = made().eval()
     before = {key: one.clone() for key, one in model.state_dict().items()}
     random, plans = torch.get_rng_state(), model.plan_state()
-    live(model, model.full_plan(), (2, 2, 8, 8))
+    model.live(model.full_plan())
     worst_draw_memory(model, (2, 2, 8, 8), draws=3)
     assert not model.training
     assert all(torch.equal(one, before[key]) for key, one in model.state_dict().items())
@@ -97,11 +97,25 @@ def test_the_worst_draw_is_the_full_plan() -> None:
     assert str(found).startswith("kept for the backward pass: 0.1 MiB at worst")
 
 
+def test_without_plans_and_with_stochastic_depth() -> None:
+    """Nothing drawn: one number. Branches left out: the more, the less is kept."""
+    text = "net on image[2, 6, 6] = conv(4) >> (id + {}) >> conv(3)\n"
+    plain = worst_draw_memory(made(text.format("conv(4)")), (8, 2, 6, 6))
+    assert (plain.draws, plain.mean) == (0, plain.full)
+    assert str(plain).count("MiB") == 1
+    few, many = (
+        worst_draw_memory(made(text.format(f"stochastic_depth(conv(4), {p})")), (8, 2, 6, 6))
+        for p in (0.25, 0.75)
+    )
+    assert min(few.full, many.full) >= plain.full
+    assert few.full > few.mean > 1.1 * many.mean
+
+
 def test_what_draws_no_plans_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Linear draws no plans.*drop_path"):
-        live(nn.Linear(2, 2), (), (2, 2))
+        kept_bytes(nn.Linear(2, 2), (), (2, 2))
     with pytest.raises(TypeError, match=r"give its `.module`"):
-        live(torch.optim.swa_utils.AveragedModel(made()), (), (2, 2, 8, 8))
+        kept_bytes(torch.optim.swa_utils.AveragedModel(made()), (), (2, 2, 8, 8))
     with pytest.raises(ValueError, match="at least 1"):
         worst_draw_memory(made(), (2, 2, 8, 8), draws=0)
 

@@ -15,7 +15,6 @@ from fractal_dsl.runtime import (
     advance_dead,
     extract_column,
     fold_batch_norm,
-    live,
     parameter_groups,
     recalibrate_batch_norm,
 )
@@ -57,7 +56,7 @@ def test_dead_parameters_advance_by_momentum_and_decay() -> None:
                 assert advance_dead(model) == dead
                 assert advance_dead(model) == 0
             optimizer.step()
-        alive = set(live(model, model.column_plan(1), (2, 2, 8, 8)))
+        alive = set(model.live(model.column_plan(1)))
         moved[advance] = {
             name for name, one in model.named_parameters() if not torch.equal(one, before[name])
         }
@@ -75,7 +74,7 @@ def test_synchronised_batch_norm_keeps_plans(style: Style) -> None:
     model, x = made(BLOCKS, style), inputs()
     synchronised: Any = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(model))
     for plan in (model.column_plan(2), model.sample_plan(), model.full_plan()):
-        assert live(synchronised, plan, x.shape) == live(model, plan, x.shape)
+        assert synchronised.live(plan) == model.live(plan)
         for one in (model, synchronised):
             torch.manual_seed(1)
             one.zero_grad()
@@ -121,7 +120,7 @@ def test_micro_batches_of_one_plan_add_up(style: Style) -> None:
     x, plan = inputs(8), model.sample_plan(torch.Generator().manual_seed(4))
     model(x, plan).square().mean().backward()
     whole = {name: one.clone() for name, one in gradients(model).items()}
-    assert set(whole) == set(live(model, plan, x.shape)) < set(dict(model.named_parameters()))
+    assert set(whole) == set(model.live(plan)) < set(dict(model.named_parameters()))
     model.zero_grad()
     for part in x.split(2):
         (model(part, plan).square().mean() / 4).backward()
@@ -141,7 +140,7 @@ def test_bf16_autocast(style: Style) -> None:
             y = model(x, plan)
         assert y.dtype == torch.bfloat16
         y.float().square().mean().backward()
-        assert set(gradients(model)) == set(live(model, plan, x.shape))
+        assert set(gradients(model)) == set(model.live(plan))
         assert {one.dtype for one in gradients(model).values()} == {torch.float32}
         optimizer.step()
     statistics_of_its_own(model)
@@ -161,6 +160,6 @@ def test_averages_of_different_steps_differ() -> None:
 def test_freezing_is_seen_by_live() -> None:
     model = made()
     model.linear.requires_grad_(False)
-    assert "linear.weight" in live(model, model.full_plan(), (2, 2, 8, 8))
+    assert "linear.weight" in model.live(model.full_plan())
     with pytest.raises(ValueError, match="column 9 of 3"):
-        live(model, model.column_plan(9), (2, 2, 8, 8))
+        model.live(model.column_plan(9))

@@ -36,6 +36,28 @@ net on image[4, 6, 6] =
     (conv(4) (+) drop(relu (+) tanh, local = 0.3)) >> each(mean(id, conv(4)))
     >> global_avg_pool >> linear(3)
 """,
+    "classes of one form whose callees only looked alike until theirs came apart": """
+body(t, w) = (if t == 1 then id else conv(w)) >> conv(w)
+unit(t, w) = body(t, w)
+stage(t, w, n) = unit(t, w) >> unit(t, w) ** (n - 1)
+net on image[2, 6, 6] =
+    chain(stage(t, w, n) for t, w, n in [(1, 4, 1), (2, 6, 2), (2, 8, 2), (2, 4, 1)])
+    >> global_avg_pool >> linear(3)
+""",
+    "levels that repeat a layer a different number of times, after a copy of another shape": """
+c(1)   = conv
+c(n+1) = c(n) (+) conv ** (n + 1)
+implicit channels = 4
+net on image[2, 6, 6] = c(5) >> global_avg_pool >> linear(3)
+""",
+    "wires computed in the arguments of a rule, in a family and outside it": """
+f(xs) = sum(xs)
+net on image[4, 6, 6] = wiring(x) {
+    y[i] = f([x, x >> conv(4)]) for i in 1..2
+    z = f([y[1], x >> conv(4) >> conv(4)])
+    return sum(y[1], y[2], z) >> global_avg_pool >> linear(3)
+}
+""",
 }
 
 

@@ -17,7 +17,7 @@ from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.reference.per_sample import interpret_samples
 from fractal_dsl.reference.plans import Plan, full_plan, local_plan
-from fractal_dsl.reference.tensors import parameter_tensors, random_tensors
+from fractal_dsl.reference.tensors import parameter_tensors, random_input, random_tensors
 from fractal_dsl.source import Source
 from tests.validation.translation import distinct_programs
 
@@ -43,7 +43,7 @@ def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) 
     """The largest difference, relative to 1 + the largest value of its tensor."""
     generator = torch.Generator().manual_seed(3)
     tensors = random_tensors(flat, generator, torch.float64)
-    x = torch.randn(BATCH, *flat.nodes[0].shape.sizes, generator=generator, dtype=torch.float64)
+    x = random_input(flat, 0, BATCH, generator)
     shape = (BATCH, *flat.nodes[flat.output].shape.sizes)
     upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
     names = list(parameter_tensors(flat))
@@ -52,11 +52,13 @@ def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) 
         return {name: tensors[name].clone().requires_grad_() for name in names}
 
     mine, theirs = leaves(), leaves()
+    torch.manual_seed(4)  # of stochastic depth
     ran = interpret_samples(flat, {**tensors, **theirs}, x, plans, training=training)
     expected = passed(ran.output, theirs, upstream) | ran.buffers
     state = {name: tensor.clone() for name, tensor in tensors.items()} | mine
     module.train(training)
     given = [type(module.full_plan())(plan) for plan in plans]
+    torch.manual_seed(4)
     output = functional_call(module, state, (x,), {"plan": given})
     found = passed(output, mine, upstream) | {name: state[name] for name in ran.buffers}
     for name in state.keys() - ran.buffers.keys() - mine.keys():
@@ -85,6 +87,25 @@ def test_a_fractalnet_does_what_its_plans_say(style: Style, training: bool) -> N
         torch.manual_seed(seed)
         plans = [tuple(map(tuple, plan)) for plan in module.sample_plans(BATCH)]
         assert compared(module, flat, plans, training) <= 1e-10
+
+
+LEARNED = """
+f(1)   = attention(2) + parameter([1, 4])
+f(C+1) = (f(C) . f(C)) (+) (id * parameter([4], init = 1))
+net on sequence[1, 4] = concat(parameter([1, 4]), f(3), axis = 0) >> (id + parameter([2, 4]))
+    >> (linear(4) (+) relu) >> take(0) >> linear(3)
+drop_path(local = 0.4, global = 0.5, per = "sample")
+"""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_learned_has_no_samples(style: Style) -> None:
+    compiled = compile_source(Source("learned.fdl", LEARNED))
+    flat, module = flatten(compiled.program), compiled.module(style)()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        plans = [tuple(map(tuple, plan)) for plan in module.sample_plans(BATCH)]
+        assert compared(module, flat, plans, True) <= 1e-10
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -35,11 +35,23 @@ param C = 3
 """
 
 
+FAULTY_SEQUENCES = """
+f(1)   = layer_norm >> attention(2)
+f(C+1) = (f(C) . f(C)) (+) (linear(8) >> gelu)
+mix    = transpose >> linear(in_channels) >> transpose
+gate   = id * (global_avg_pool >> linear(8) >> sigmoid)
+net on tokens[5] = embedding(9, 8) >> (id + timing(step = C)) >> f(C) >> (id + mix) >> gate
+    >> concat(id, f(2), axis = 0) >> take(-1) >> linear(3)
+param C = 3
+"""
+
+
 def test_the_check_catches_every_seeded_miscompilation() -> None:
-    """200 of 200: an edge rewired, a sum for a mean, an operand lost, two layers swapped."""
+    """300 of 300: an edge rewired, a sum for a mean, an operand lost, two layers swapped."""
     caught = 0
-    for columns in (2, 3, 4, 5):
-        compiled = compile_source(Source("faulty.fdl", FAULTY), params={"C": columns})
+    for columns, text in ((2, FAULTY), (3, FAULTY), (4, FAULTY), (5, FAULTY),
+                          (2, FAULTY_SEQUENCES), (3, FAULTY_SEQUENCES)):  # fmt: skip
+        compiled = compile_source(Source("faulty.fdl", text), params={"C": columns})
         flat = flatten(compiled.program)
         module = compiled.module()()
         assert check(module, flat, seed=1).agrees
@@ -47,4 +59,4 @@ def test_the_check_catches_every_seeded_miscompilation() -> None:
             report = check(module, faulty, seed=2, compiled=flat)
             assert not report.agrees, description
             caught += 1
-    assert caught == 200
+    assert caught == 300

@@ -8,9 +8,10 @@ The format, version 1. Positions count from 0; objects keep the order of keys gi
   `attribute` that it sets), `graphs` (callees before callers);
 - a shape: `{"kind": "image", "sizes": [3, 32, 32]}`, without the batch axis;
 - a graph, a template for all its instances: `label`, `rule`, `equation`, `doc`, `recursion`
-  (`{"group", "level"}` or null), `is_open`, `branches`, `is_closure`, `line` (in the
-  specification, or null), `outputs` (operands; those of an open join where `is_open`),
-  `nodes` (topological order, inputs first);
+  (`{"group", "level"}` or null), `is_open`, `branches`, `is_closure`, `file` and `line` (the name
+  of the file of FDL that it was written in and a line of it, or null; the lines of its nodes are
+  of that file too), `outputs` (operands; those of an open join where `is_open`), `nodes`
+  (topological order, inputs first);
 - a node: `kind` ("input", "operator", "call" or "join"), `inputs` (references), `shapes` (one
   for each output), `tag` (its `@name` or null), `line`; and by kind
   - operator: `operator`, `attributes`, `segment`, `parameters` and `buffers` (name and shape
@@ -32,19 +33,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from math import isfinite
+from pathlib import PurePath
 from typing import Any, TypeAlias, assert_never
 
-from fractal_dsl.ir.graph import (
-    Apply,
-    Call,
-    Graph,
-    Input,
-    Join,
-    Node,
-    Operand,
-    Program,
-    Ref,
-)
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Ref, Share
 from fractal_dsl.ir.operators import Attributes, Tensor, spec_of
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.source import Span
@@ -100,6 +92,7 @@ def _graph(graph: Graph) -> Object:
         "is_open": graph.is_open,
         "branches": graph.branches,
         "is_closure": graph.is_closure,
+        "file": PurePath(graph.span.source.name).name if graph.span else None,
         "line": _line(graph.span),
         "outputs": [_operand(operand) for operand in graph.outputs],
         "nodes": [_node(graph, node) for node in graph.nodes],
@@ -118,6 +111,8 @@ def _node(graph: Graph, node: Node) -> Object:
             kind, own = "operator", _operator(graph, node)
         case Call():
             kind, own = "call", _call(node)
+        case Share():
+            kind, own = "share", {"callee": node.callee, "segment": str(node.segment)}
         case Join():
             operands = [_operand(operand) for operand in node.operands]
             kind, own = "join", {"operands": operands, "branches": node.branches}
@@ -133,6 +128,7 @@ def _operator(graph: Graph, node: Apply) -> Object:
         "operator": spec.name,
         "attributes": _attributes(node.attributes),
         "segment": str(node.segment),
+        "weight": node.weight,
         "parameters": _tensors(spec.parameters(node.attributes, shapes)),
         "buffers": _tensors(spec.buffers(node.attributes, shapes)),
     }
@@ -144,6 +140,7 @@ def _call(node: Call) -> Object:
         "count": node.count,
         "inline": node.inline,
         "segment": str(node.segment),
+        "network": list(node.network) if node.network else None,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Share
 from fractal_dsl.ir.operators import Attributes
 
 __all__ = ["ENDLESS", "Census"]
@@ -85,7 +85,7 @@ class Census:
                     copies = node.count if is_open or unrolled else 1
                     total += copies * (made[node.callee] if is_open else 1)
                 else:
-                    total += not isinstance(node, Input)
+                    total += not isinstance(node, Input | Share)
             made.append(min(total, ENDLESS))
         return made
 
@@ -145,6 +145,8 @@ def _is_empty(graph: Graph) -> bool:
 def _key(node: Node, families: list[int]) -> Hashable:
     if isinstance(node, Input):
         return "input"
+    if isinstance(node, Share):
+        return ("share", families[node.callee])
     if isinstance(node, Join):
         return ("join", tuple(map(_operand, node.operands)))
     if isinstance(node, Call):

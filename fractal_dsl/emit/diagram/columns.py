@@ -151,21 +151,30 @@ def _stretch_bars(layout: _Layout) -> None:
 
 
 def _bus_starts(layout: _Layout) -> dict[int, float]:
-    """Where each line of a fork leaves the line of its inner neighbour, so as not to cover it."""
+    """Where each line of a fork leaves the line of its inner neighbour, so as not to cover it.
+
+    A dead line leaves the outermost live one of its side, which is drawn from the middle on.
+    """
     forks: dict[int, list[int]] = {}
     for link in layout.lanes:
         forks.setdefault(layout.sheet.links[link].source, []).append(link)
     starts: dict[int, float] = {}
     for port, links in forks.items():
-        lives = {layout.sheet.links[link].live for link in links}
-        if layout.sheet.items[port].kind is not Kind.PORT or len(lives) > 1:
+        if layout.sheet.items[port].kind is not Kind.PORT:
             continue
         middle = layout.spots[port].x
         near = {-1: middle, 1: middle}
-        for link in sorted(links, key=lambda at: abs(layout.lanes[at].x - middle)):
-            side = 1 if layout.lanes[link].x > middle else -1
-            starts[link], near[side] = near[side], layout.lanes[link].x
+        for link in sorted(links, key=lambda at: _from_live(layout, at, middle)):
+            x = layout.lanes[link].x
+            side = 1 if x > middle else -1
+            starts[link] = near[side] if (x - near[side]) * side > 0 else x
+            near[side] = max(near[side] * side, x * side) * side
     return starts
+
+
+def _from_live(layout: _Layout, link: int, middle: float) -> tuple[bool, float]:
+    """Live lines stand before dead ones, inner before outer ones."""
+    return not layout.sheet.links[link].live, abs(layout.lanes[link].x - middle)
 
 
 def _path(layout: _Layout, link: int, start: float | None) -> Path:

@@ -13,7 +13,7 @@ from fractal_dsl.emit.diagram.theme import SMALL, TITLE
 __all__ = ["Figure", "Key", "Panel", "Words", "compose"]
 
 PAD, HEAD, LINE, GUTTER = 12.0, 24.0, 11.5, 20.0
-SWATCH = 16.0
+SWATCH, DASHED_SWATCH = 16.0, 30.0
 NOWHERE = Spot(0.0, 0.0, 0.0, 0.0)
 TOLD = (Kind.CONV, Kind.DENSE, Kind.POOL, Kind.OTHER, Kind.JOIN, Kind.OPEN, Kind.CALL)
 
@@ -122,8 +122,9 @@ def _legend(panels: list[Panel], top: float) -> tuple[Key, ...]:
     left, keys = 0.0, []
     for item, text in shown:
         width = text_width(text, SMALL)
-        spot = Spot(left + SWATCH / 2, top, SWATCH, 4.0 if item.kind.is_bar else 9.0)
-        words = Words(text, Point(left + SWATCH + 5 + width / 2, top))
+        swatch = SWATCH if item.live else DASHED_SWATCH  # long enough for some dashes
+        spot = Spot(left + swatch / 2, top, swatch, 4.0 if item.kind.is_bar else 9.0)
+        words = Words(text, Point(left + swatch + 5 + width / 2, top))
         keys.append(Key(item, spot, words))
-        left += SWATCH + width + 22
+        left += swatch + width + 22
     return tuple(keys)

@@ -9,6 +9,7 @@ from fractal_dsl.emit.diagram.sheet import Kind
 from fractal_dsl.ir.graph import Apply, Graph
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape
 
@@ -29,7 +30,10 @@ SIGNS = {
 
 KINDS = {
     "conv2d": Kind.CONV,
+    "conv_transpose2d": Kind.CONV,
     "linear": Kind.DENSE,
+    "embedding": Kind.DENSE,
+    "attention": Kind.DENSE,
     "max_pool": Kind.POOL,
     "avg_pool": Kind.POOL,
     "global_avg_pool": Kind.POOL,
@@ -100,6 +104,8 @@ def operator_text(attributes: Attributes) -> str:
         return f"channels {attributes.start} to {attributes.start + attributes.size - 1}"
     if isinstance(attributes, Parameter):
         return "parameter"
+    if isinstance(attributes, Extern):
+        return attributes.written.removeprefix(attributes.path.rpartition(".")[0] + ".")
     sign = SIGNS.get(attributes.operator, "")
     if sign:
         return sign

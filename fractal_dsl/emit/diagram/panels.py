@@ -16,6 +16,7 @@ from fractal_dsl.ir.graph import Call, Program
 __all__ = ["Leaf", "collapsed", "expanded", "parts_expanded", "summary"]
 
 WORTH, LADDER, MOST_PANELS, MOST_EQUATIONS, MOST_NAMES, LONGEST = 8, 48, 16, 3, 6, 64
+MOST_COMPARED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,11 @@ class _Drawer:
             families=self.census.families,
             ends=("input", "output") if is_net else ("in", "out"),
         )
-        sheet = self.limited(shortened(spread(self.program, first, scheme)))
+        sheet = spread(self.program, first, scheme)
+        if len({self.program.graphs[at].recursion for at in members}) == 1:
+            others = [spread(self.program, at, scheme) for at in members[1:MOST_COMPARED]]
+            sheet = told_alike(sheet, others)
+        sheet = self.limited(shortened(sheet))
         if not self.equal_shapes(members):
             sheet = replace(sheet, links=tuple(replace(link, shape="") for link in sheet.links))
         lines = (*self.names(members), *self.equations(first, opened))
@@ -215,6 +220,21 @@ class _Drawer:
     def level(self, at: int) -> int:
         recursion = self.program.graphs[at].recursion
         return recursion.level if recursion else 0
+
+
+def told_alike(sheet: Sheet, others: Sequence[Sheet]) -> Sheet:
+    """`sheet` in the place of `others` of the same form: what they say otherwise is left out."""
+    if any(len(other.items) != len(sheet.items) for other in others):
+        return sheet
+    rows = zip(sheet.items, *(other.items for other in others), strict=True)
+    items = (replace(row[0], text=_common([item.text for item in row])) for row in rows)
+    return replace(sheet, items=tuple(items))
+
+
+def _common(texts: Sequence[str]) -> str:
+    """`dropout(…)` for `dropout(0)` and `dropout(0.1)`; the first where even names differ."""
+    heads = {text.partition("(")[0] for text in texts}
+    return texts[0] if len(set(texts)) == 1 or len(heads) > 1 else f"{heads.pop()}(…)"
 
 
 def summary(sheet: Sheet) -> Sheet:

@@ -18,12 +18,15 @@ from fractal_dsl.emit.diagram.labels import (
 )
 from fractal_dsl.emit.diagram.options import Plan
 from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Operand, Program, Ref
-from fractal_dsl.ir.shapes import Shape
+from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Operand, Program, Ref, Share
+from fractal_dsl.ir.shapes import NETWORK, Shape
 
 __all__ = ["Scheme", "spread"]
 
 Values: TypeAlias = tuple[int, ...]
+
+# In place of an item: a shared network, which is handed on and not drawn.
+UNSEEN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,10 @@ class _Spreader:
 
     def run(self, graph: Graph) -> None:
         start, end = self.scheme.ends
-        inputs = tuple(self.add(Item(Kind.INPUT, start), shape, True) for shape in graph.inputs)
+        inputs = tuple(
+            UNSEEN if shape == NETWORK else self.add(Item(Kind.INPUT, start), shape, True)
+            for shape in graph.inputs
+        )
         top = _Frame(graph, inputs, None)
         self.expand(top)
         outputs = graph.outputs
@@ -116,6 +122,8 @@ class _Spreader:
                     frame.values.append((self.apply(node, frame),))
                 case Join():
                     frame.values.append((self.join(node, frame),))
+                case Share():
+                    frame.values.append((UNSEEN,))
                 case Call():
                     self.call(node, stack)
                 case _:
@@ -179,6 +187,9 @@ class _Spreader:
         leaf = node.callee in self.scheme.leaves
         kind = leaf_kind(callee) if leaf else Kind.CALL
         text = _named(clean(callee.label), node.tag)
+        if node.network is not None:
+            text = f"{text} (shared)"
+        inputs = tuple(one for one in inputs if one != UNSEEN)
         drawn = node.count if leaf and self.scheme.unrolled else 1
         family = self.scheme.families[node.callee] if self.scheme.families else node.callee
         key = None if node.tag or node.count > 1 else (kind, family, node.callee)

@@ -35,7 +35,7 @@ LOOKS = {
     Kind.OTHER: Look("#f4f4f2", "#7a7f85", style="filled,rounded"),
     Kind.CALL: Look(PAPER, INK, style="filled,bold"),
     Kind.JOIN: Look("#2b2f36", "#2b2f36"),
-    Kind.OPEN: Look(PAPER, "#2b2f36", style="filled,dashed"),
+    Kind.OPEN: Look(PAPER, "#2b2f36"),
     Kind.MERGE: Look(PAPER, "#2b2f36"),
     Kind.NOTE: Look(PAPER, PAPER),
     Kind.PORT: Look(PAPER, PAPER),

@@ -10,13 +10,13 @@ from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.loopvars import LoopVariable, element, module
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.operators import Fact, call_of
-from fractal_dsl.emit.torch.tape import Each, Formula, Invoke, Layer, Loop, Meet, Open, Part
+from fractal_dsl.emit.torch.tape import Each, Formula, Hold, Invoke, Layer, Loop, Meet, Open, Part
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
 from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
 from fractal_dsl.ir.operators import Attributes
 
-__all__ = ["Calls", "called", "formula_on_samples", "on_samples"]
+__all__ = ["Calls", "called", "formula_on_samples", "on_samples", "tied"]
 
 ONE = ident("t")
 
@@ -64,6 +64,8 @@ class Calls:
         return called(template, own, value, self.per_sample)
 
     def formula(self, part: Formula, inputs: Sequence[Safe]) -> Code:
+        if part.weight is not None:
+            return tied(module(self.modules, part.weight), inputs[0], self.per_sample)
         node = operator_of(part.members[0])
         facts = facts_of(part.members[0])
         numbers = {role: literal(one) for role, one in numbers_of(part.members[0]).items()}
@@ -79,7 +81,13 @@ class Calls:
             return on_samples(module(self.modules, part.path), *inputs)
         if live is not None:
             given.append(live)
+        if isinstance(part, Invoke) and part.network is not None:
+            return fill("{}({})", given.pop(len(part.inputs)), commas(given))
         return fill("{}({})", module(self.modules, part.path), commas(given))
+
+    def held(self, part: Hold) -> Code:
+        """A shared module as it is handed on."""
+        return module(self.modules, part.path)
 
     def each(self, part: Each, source: Safe, live: Safe | None) -> Code:
         """The same on every operand of a list; modules of dead operands are passed over."""
@@ -164,10 +172,18 @@ class Calls:
 
 def called(template: LiteralString, own: Safe, value: Sequence[Safe], per_sample: bool) -> Code:
     """A module at work on a value, or on what is there of the samples; some take none."""
-    if not per_sample or not value:
+    if not per_sample:
         return fill(template, own, *value)
+    if not value:
+        return fill("Samples({})", fill(template, own))
     plain = template == "{}({})"
     return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), *value)
+
+
+def tied(home: Safe, value: Safe, per_sample: bool) -> Code:
+    """A dense layer that uses the weight of another module."""
+    template: LiteralString = "nn.functional.linear({1}, {0}.weight)"
+    return called(template, home, [value], per_sample)
 
 
 def on_samples(function: Safe, *values: Safe) -> Code:

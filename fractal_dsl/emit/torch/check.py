@@ -8,7 +8,7 @@ statement, names and calls are compared with a list.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from fractal_dsl.diagnostics import InternalError
@@ -17,12 +17,14 @@ __all__ = ["check_code"]
 
 IMPORTS: Final = {
     "__future__": {"annotations"},
-    "collections.abc": {"Callable", "Iterable", "Sequence"},
+    "collections.abc": {"Callable", "Iterable", "Iterator", "Sequence"},
     "contextlib": {"nullcontext"},
-    "functools": {"partial", "reduce"},
+    "copy": {"deepcopy"},
+    "functools": {"cache", "partial", "reduce"},
     "itertools": {"compress"},
     "operator": {"or_"},
     "torch": {"Tensor", "nn"},
+    "torch.overrides": {"TorchFunctionMode"},
     "torch.utils.checkpoint": {"checkpoint"},
     "typing": {"Any", "NamedTuple", "cast"},
 }
@@ -30,30 +32,31 @@ IMPORTS: Final = {
 BUILTINS: Final = frozenset(
     """
     False None NotImplementedError True ValueError all any bool dict enumerate float int isinstance
-    iter len list min next object range reversed set str sum super tuple type zip
+    iter len list max next object range reversed set setattr str sum super tuple type zip
     """.split()
 )
 
 DUNDERS: Final = frozenset(
-    {"__all__", "__enter__", "__exit__", "__future__", "__init__", "__str__"}
+    "__all__ __enter__ __exit__ __future__ __init__ __str__ __torch_function__".split()
 )
 
 TORCH: Final = frozenset(
     """
     torch.compiler torch.is_grad_enabled
-    torch.Generator torch.Generator().manual_seed torch.add torch.autograd torch.cat
+    torch.Generator torch.Generator().manual_seed torch.add torch.arange torch.autograd torch.cat
     torch.channels_last torch.div torch.double torch.float32 torch.full torch.maximum torch.minimum
-    torch.mul torch.promote_types torch.rand torch.stack torch.sub torch.tensor torch.zeros
-    torch.zeros_like
+    torch.mul torch.no_grad torch.promote_types torch.rand torch.set_grad_enabled torch.stack
+    torch.sub torch.tensor torch.zeros torch.zeros_like
     """.split()
 )
 
 LAYERS: Final = frozenset(
     """
-    AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout
-    Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish Identity LayerNorm
-    LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter ReLU ReLU6 SELU SiLU Sigmoid Softmax
-    Softplus SyncBatchNorm Tanh functional init
+    AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d BatchNorm1d BatchNorm2d ChannelShuffle Conv2d
+    ConvTranspose2d Dropout Dropout2d ELU Embedding Flatten GELU GroupNorm Hardsigmoid Hardswish
+    Identity LayerNorm LeakyReLU Linear MaxPool2d Mish Module ModuleList Parameter PReLU ReLU ReLU6
+    SELU Sequential SiLU Sigmoid Softmax Softplus SyncBatchNorm Tanh Upsample ZeroPad2d functional
+    init
     """.split()
 )
 
@@ -66,8 +69,9 @@ PLAIN: Final = frozenset(
         ast.GtE, ast.If, ast.IfExp, ast.In, ast.Is, ast.IsNot, ast.JoinedStr, ast.LShift,
         ast.Lambda, ast.List, ast.ListComp, ast.Load, ast.Lt, ast.LtE, ast.Module, ast.Mult,
         ast.Not, ast.NotEq, ast.NotIn, ast.Or, ast.Pow, ast.RShift, ast.Raise, ast.Return,
-        ast.Slice, ast.Starred, ast.Store, ast.Sub, ast.Subscript, ast.Tuple, ast.USub,
-        ast.UnaryOp, ast.arg, ast.arguments, ast.comprehension, ast.keyword,
+        ast.Set, ast.SetComp, ast.Slice, ast.Starred, ast.Store, ast.Sub, ast.Subscript,
+        ast.Tuple, ast.USub, ast.UnaryOp, ast.With, ast.Yield, ast.arg, ast.arguments,
+        ast.comprehension, ast.keyword, ast.withitem,
     }
 )  # fmt: skip
 
@@ -75,20 +79,30 @@ TOP: Final = (ast.AnnAssign, ast.Assign, ast.ClassDef, ast.FunctionDef, ast.Impo
 IN_CLASS: Final = (ast.AnnAssign, ast.Assign, ast.FunctionDef)
 
 
-def check_code(text: str) -> None:
-    """Raise `InternalError`, naming the line, unless `text` is code such as we generate."""
+def check_code(text: str, externs: Collection[str] = ()) -> None:
+    """Raise `InternalError`, naming the line, unless `text` is code such as we generate.
+
+    `externs` are the dotted names of the modules of others that it may use, and no more of them.
+    """
     try:
         tree = ast.parse(text.encode())  # as bytes: a file may name its own encoding
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InternalError(f"the generated code is no Python: {error}") from error
-    for node, problem in _Checker(tree).problems():
+    for node, problem in _Checker(tree, externs).problems():
         line = getattr(node, "lineno", 0)
         raise InternalError(f"line {line} of the generated code: {problem}")
 
 
 class _Checker:
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, externs: Collection[str]) -> None:
         self.tree = tree
+        self.packages = {path.rpartition(".")[0] for path in externs} - {"torch.nn"}
+        self.allowed = {
+            ".".join(parts[: end + 1])
+            for parts in (path.split(".") for path in externs)
+            for end in range(len(parts))
+        }
+        self.roots = {path.partition(".")[0] for path in self.packages} - {"torch"}
         self.names = set(BUILTINS)
         self.checks: dict[type[ast.AST], Callable[[ast.AST], str | None]] = {
             ast.Import: self.imported,
@@ -120,7 +134,7 @@ class _Checker:
             case ast.Name(id=name, ctx=ast.Store()):
                 self.names.add(name)
             case ast.alias(name=name):
-                self.names.add(name)
+                self.names.add(name.partition(".")[0])
                 self.checks[ast.alias] = lambda node: None
 
     def layout(self) -> Iterator[tuple[ast.AST, str]]:
@@ -137,7 +151,8 @@ class _Checker:
 
     def imported(self, node: ast.AST) -> str | None:
         if isinstance(node, ast.Import):
-            fine = [(one.name, one.asname) for one in node.names] == [("torch", None)]
+            known = {"torch", *self.packages}
+            fine = [(one.name in known, one.asname) for one in node.names] == [(True, None)]
         else:
             assert isinstance(node, ast.ImportFrom)
             known = IMPORTS.get(node.module or "", set())
@@ -154,8 +169,13 @@ class _Checker:
 
     def attribute(self, node: ast.AST) -> str | None:
         assert isinstance(node, ast.Attribute)
-        if node.attr.startswith("_") and node.attr != "__init__":
+        if node.attr.startswith("_") and node.attr not in ("__init__", "__name__"):
             return f"the attribute {node.attr!r}"
+        path = dotted_path(node)
+        if path.partition(".")[0] in self.roots:
+            return None if path in self.allowed else f"{path} is not on the list"
+        if path in self.allowed or path.replace("nn.", "torch.nn.", 1) in self.allowed:
+            return None
         if isinstance(node.value, ast.Name) and node.value.id == "nn":
             return None if node.attr in LAYERS else f"nn.{node.attr} is not on the list"
         if isinstance(node.value, ast.Name) and node.value.id == "torch":
@@ -182,6 +202,15 @@ class _Checker:
         if node.name.startswith("__") and node.name not in DUNDERS:
             return f"a function {node.name!r}"
         return None
+
+
+def dotted_path(node: ast.expr) -> str:
+    """`torch.nn.GELU` of that text, "" of what is no row of names."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def is_text(node: ast.stmt) -> bool:

@@ -10,11 +10,25 @@ from fractal_dsl.emit.torch.instances import Instance, Tapes, kept_members, walk
 from fractal_dsl.emit.torch.owned import owned
 from fractal_dsl.emit.torch.picks import Picks
 from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, Vector, divide
-from fractal_dsl.emit.torch.tape import Body, Each, Invoke, Layer, Loop, Meet, Member, Open, Part
+from fractal_dsl.emit.torch.tape import (
+    Body,
+    Each,
+    Hold,
+    Invoke,
+    Layer,
+    Loop,
+    Meet,
+    Member,
+    Open,
+    Part,
+)
 from fractal_dsl.emit.torch.uses import numbers_of
 from fractal_dsl.ir.graph import Graph, Join
 
-__all__ = ["Class", "Classes", "Family"]
+__all__ = ["END", "Class", "Classes", "Family"]
+
+END = -1
+"""In place of an operation: the stochastic depth that a class is the branch of."""
 
 Place: TypeAlias = "tuple[int, int]"
 """A module of a class: the operation it belongs to, and its number among that one's."""
@@ -93,10 +107,10 @@ class Classes:
             groups.setdefault(key, []).append(cls)
         families = list(groups.values())
         self.settle(families)
-        apart = [group for group in families if not self.is_alike(group)]
-        if apart:
+        while apart := [group for group in families if not self.is_alike(group)]:
             kept = [group for group in families if self.is_alike(group)]
-            self.settle([*kept, *([cls] for group in apart for cls in group)])
+            families = [*kept, *([cls] for group in apart for cls in group)]
+            self.settle(families)
 
     def is_alike(self, group: Sequence[Class]) -> bool:
         """Whether all call, at each place, something that takes the same arguments."""
@@ -144,18 +158,20 @@ class Classes:
 
     def slots(self, instance: Instance) -> list[Slot]:
         """All numbers of one instance, in the order of its tape."""
-        return [
+        body = self.tapes.body(instance.graph)
+        own = [
             slot
-            for at, part in enumerate(walk(self.tapes.body(instance.graph)))
+            for at, part in enumerate(walk(body))
             for slot in self.part_slots(at, part, instance)
         ]
+        return own if body.end is None else [*own, *self.operator_slots(END, 0, body.end)]
 
     def part_slots(self, at: int, part: Part, instance: Instance) -> Iterator[Slot]:
         match part:
             case Layer():
                 for number, member in enumerate(part.members):
                     yield from self.operator_slots(at, number, member)
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 for number, callee in enumerate(self.tapes.callees(instance, part)):
                     yield from self.callee_slots(at, number, callee)
             case Each():

@@ -14,6 +14,7 @@ from fractal_dsl.emit.torch.shapes import Symbols
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
     Each,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -25,7 +26,7 @@ from fractal_dsl.emit.torch.tape import (
 )
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
-from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
+from fractal_dsl.emit.torch.uses import facts_of, leaves_out, numbers_of, operator_of
 from fractal_dsl.ir.graph import Call
 from fractal_dsl.ir.shapes import Shape
 
@@ -50,6 +51,7 @@ class Context:
         sampling = self.program.sampling
         self.per_sample = self.is_sampled and sampling is not None and sampling.per_sample
         self.first = family.classes[0]
+        self.sees_some = self.per_sample or leaves_out(self.program)
         self.takes_samples = self.per_sample and self.tapes.steered[self.first.graph]
         self.graph = classes.graph(self.first)
         self.body = family.body
@@ -120,7 +122,7 @@ class Context:
                 return self.made_in_each(at, part, stage, number)
             case Layer():
                 return self.operator(at, number, part, part.members[number])
-            case Invoke() | Open():
+            case Hold() | Invoke() | Open():
                 return self.call(at, number)
             case Meet():
                 return self.join(at, number)
@@ -131,7 +133,7 @@ class Context:
         attributes = operator_of(member).attributes
         numbers = {role: self.number(Key(at, number, role)) for role in numbers_of(member)}
         facts = facts_of(member)
-        return written(attributes, facts, numbers, inplace=part.inplace, per_sample=self.per_sample)
+        return written(attributes, facts, numbers, inplace=part.inplace, sees_some=self.sees_some)
 
     def call(self, at: int, number: int) -> Code:
         callee = self.first.callees[at, number]
@@ -190,13 +192,11 @@ class Context:
     def note(self, part: Part) -> str:
         """The shape of what an operation gives, in the words of the class."""
         at = self.at[id(part)]
-        text = self.symbols.shape([row[at] for row in self.shapes])
+        shapes = [row[at] for row in self.shapes]
         for key, name in self.heads.items():
-            if key.operation == at and (shape := self.shapes[0][at]) is not None:
-                sizes = [*map(str, shape.sizes)]
-                sizes[shape.channel_axis] = name
-                return f"[{', '.join(sizes)}]"
-        return text
+            if key.operation == at:
+                return self.symbols.shape(shapes, channels=name)
+        return self.symbols.shape(shapes)
 
     @cached_property
     def shapes(self) -> list[list[Shape | None]]:

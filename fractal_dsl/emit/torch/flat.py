@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
-from fractal_dsl.emit.torch.calls import called, formula_on_samples
+from fractal_dsl.emit.torch.calls import called, formula_on_samples, tied
 from fractal_dsl.emit.torch.docs import class_doc
+from fractal_dsl.emit.torch.flat_branches import Branches, Outer, spaced
 from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
 from fractal_dsl.emit.torch.owned import owned_in_flat
 from fractal_dsl.emit.torch.picks import Pick, Picks
-from fractal_dsl.emit.torch.registers import input_name
+from fractal_dsl.emit.torch.registers import input_names
 from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, joined, literal
-from fractal_dsl.emit.torch.views import ClassView, net_attributes
+from fractal_dsl.emit.torch.uses import leaves_out
+from fractal_dsl.emit.torch.views import ClassView
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
 from fractal_dsl.ir.flatten import flatten, segment_of
@@ -30,12 +33,17 @@ from fractal_dsl.ir.shapes import Shape
 __all__ = ["flat_view"]
 
 
+Feeds: TypeAlias = "dict[int, list[tuple[int, int]]]"
+"""By values, the joins that they go to, by position, and which operands they are there."""
+
+
 def flat_view(
     program: Program, columns: ColumnTable | None, picks: Picks, order: Sequence[int] | None = None
 ) -> ClassView:
     """The one class of a flat module; with `columns` its joins are steered by plans.
 
-    `order` are the positions of the nodes in the order to compute them, if not their own.
+    `order` are the positions of the nodes in the order to compute them, if not their own;
+    branches under stochastic depth keep theirs.
     """
     return _FlatWriter(program, columns, picks, order).view()
 
@@ -56,8 +64,6 @@ class _FlatWriter:
         self.picks = picks
         self.flat: FlatProgram = flatten(program)
         self.nodes = self.flat.nodes
-        self.order = [at for at, node in enumerate(self.nodes) if not node.is_input]
-        self.order = self.order if order is None else list(order)
         self.readers = Counter(source for node in self.nodes for source in node.inputs)
         self.owned = owned_in_flat(self.flat)
         names = Names(["plan_seed"])
@@ -67,6 +73,13 @@ class _FlatWriter:
         self.variables: dict[int, Code] = {}
         self.free: list[Code] = []
         self.begun: set[int] = set()
+        self.sees_some = self.per_sample or leaves_out(program)
+        self.branches = Branches(self.flat)
+        as_written = [at for at, node in enumerate(self.nodes) if not node.is_input]
+        self.order = as_written if order is None or self.branches.ends else list(order)
+        self.base: tuple[int, Need] = (-1, ALWAYS)
+        self.outer: list[Outer] = []
+        self.functions = 0
 
     def view(self) -> ClassView:
         net = self.program.net
@@ -86,9 +99,8 @@ class _FlatWriter:
         )
 
     def attributes(self) -> list[Line]:
-        lines = net_attributes(self.program, self.columns)
         tops = dict.fromkeys(n.key.split(".")[0] for n in self.nodes if self.is_module(n))
-        return [Line(line) for line in (*lines, *(fill("{}: Any", ident(t)) for t in tops))]
+        return [Line(fill("{}: Any", ident(top))) for top in tops]
 
     def signature(self) -> Code:
         given = [fill("self")]
@@ -101,17 +113,22 @@ class _FlatWriter:
     def head(self) -> Code:
         kind = fill("Samples" if self.per_sample else "Tensor")
         given = [fill("self")]
-        given += [fill("{}: {}", input_name(at), kind) for at in range(len(self.flat.inputs))]
+        given += [fill("{}: {}", name, kind) for name in self.input_names()]
         if self.columns is not None:
             given.append(fill("plan: Plan" if self.per_sample else "plan: Plan | None = None"))
         result = kind if len(self.flat.outputs) == 1 else fill("tuple[{}, ...]", kind)
         name = fill("compute" if self.per_sample else "forward")
         return fill("def {}({}) -> {}:", name, commas(given), result)
 
+    def input_names(self) -> list[Code]:
+        return input_names([self.nodes[at].shape for at in self.flat.inputs])
+
     # Modules -----------------------------------------------------------------------
 
     def is_module(self, node: FlatNode) -> bool:
-        return node.attributes is not None and not is_formula(node.attributes, self.shapes(node))
+        if node.attributes is None or node.weight:
+            return False
+        return not is_formula(node.attributes, self.shapes(node))
 
     def shapes(self, node: FlatNode) -> list[Shape]:
         return [self.nodes[source].shape for source in node.inputs]
@@ -127,14 +144,16 @@ class _FlatWriter:
             for key in prefixes(node.key)
             if key.rsplit(".", 1)[-1].isdigit()
         }
+        depths = {n.key: self.made(at, n) for at, n in enumerate(self.nodes) if n.start is not None}
         for at, node in enumerate(self.nodes):
-            if not self.is_module(node):
+            if not self.is_module(node) or node.key in made:
                 continue
             for key in prefixes(node.key)[:-1]:
                 if key not in made:
                     made.add(key)
                     kind = fill("nn.ModuleList()" if key in lists else "nn.Module()")
-                    yield from put(key, kind, lengths)
+                    yield from put(key, depths.get(key, kind), lengths)
+            made.add(node.key)
             yield from put(node.key, self.made(at, node), lengths)
         if self.columns is not None:
             for number, picks in enumerate(self.join_picks()):
@@ -151,8 +170,8 @@ class _FlatWriter:
             if self.is_head(head, node):
                 numbers[head.attribute] = name
         decided = facts(node.attributes, shapes)
-        inplace, per_sample = self.is_inplace(node), self.per_sample
-        return written(node.attributes, decided, numbers, inplace=inplace, per_sample=per_sample)
+        inplace, some = self.is_inplace(node), self.sees_some
+        return written(node.attributes, decided, numbers, inplace=inplace, sees_some=some)
 
     def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
         layer = self.program.net.nodes[head.node]
@@ -230,37 +249,49 @@ class _FlatWriter:
 
     def forward(self) -> list[Line]:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
-        last = self.last_reads()
-        inputs = self.flat.inputs
-        self.variables.update((at, input_name(number)) for number, at in enumerate(inputs))
-        feeds = self.feeds()
-        for at in inputs:
+        last, feeds = self.last_reads(), self.feeds()
+        self.variables.update(zip(self.flat.inputs, self.input_names(), strict=True))
+        for at in self.flat.inputs:
             self.put(at, feeds, last)
         for step, at in enumerate(self.order):
-            need = ALWAYS if needs is None else needs[at]
-            node = self.nodes[at]
-            text = self.operation(at, node)
-            done = [s for s in dict.fromkeys(node.inputs) if last.get(s) == step]
+            node, need = self.nodes[at], ALWAYS if needs is None else needs[at]
+            for end in self.branches.ends.get(at, ()):
+                self.enter(end, feeds)
+            if node.start is not None:
+                self.leave(at, need)
+                read, text = [self.branches.sources[at]], self.called_branch(at, need)
+            else:
+                read, text = [*node.inputs], self.operation(at, node)
+            done = [source for source in dict.fromkeys(read) if last.get(source) == step]
+            done = [source for source in done if source != self.base[0]]
             self.variables[at] = self.variables[done[0]] if done else self.new()
             self.say(need, fill("{} = {}", self.variables[at], text), str(list(node.shape.sizes)))
             for source in done[1:]:
                 self.let_go(source, need)
             self.put(at, feeds, last)
-        return [*self.grouped(), *self.returned()]
+        return spaced([*self.grouped(), *self.returned()])
 
     def last_reads(self) -> dict[int, int]:
-        """The step at which a value is read last; not of one that only goes to joins."""
-        last = {
-            source: step
-            for step, at in enumerate(self.order)
-            for source in self.nodes[at].inputs
-            if self.nodes[at].join is None
-        }
+        """The step at which a value is read last; not of one that only goes to joins.
+
+        What a branch reads from outside, its end reads.
+        """
+        steps = {at: step for step, at in enumerate(self.order)}
+        last: dict[int, int] = {}
+        for at in self.order:
+            for source in self.nodes[at].inputs:
+                if self.nodes[at].join is None or not self.is_beside(source, at):
+                    step = steps[self.branches.reader(source, at)]
+                    last[source] = max(last.get(source, 0), step)
         return {**last, **dict.fromkeys(self.flat.outputs, len(self.nodes))}
 
-    def feeds(self) -> dict[int, list[tuple[int, int]]]:
+    def is_beside(self, one: int, other: int) -> bool:
+        """Whether two nodes stand in the same branch, or in none."""
+        return self.branches.around(one) == self.branches.around(other)
+
+    def feeds(self) -> Feeds:
         """The joins, by position, and operands that a value goes to."""
-        found: dict[int, list[tuple[int, int]]] = {}
+        found: Feeds = {}
         for join in self.flat.joins:
             for operand, source in enumerate(self.nodes[join].inputs):
                 found.setdefault(source, []).append((join, operand))
@@ -273,6 +304,40 @@ class _FlatWriter:
             return [Line(fill("return {}", commas(values)))]
         return [Line(fill("y: {} = {}", kind, values[0])), Line(fill("return y"))]
 
+    # Branches ------------------------------------------------------------------------
+
+    def enter(self, end: int, feeds: Feeds) -> None:
+        """A function of its own for a branch under stochastic depth: `x` is what comes in."""
+        source = self.branches.sources[end]
+        need = self.needs[end] if self.needs else ALWAYS
+        self.outer.append(Outer(self.lines, self.variables, self.free, self.base))
+        self.lines, self.variables, self.free = [], {source: fill("x")}, []
+        self.base = (source, need)
+        for join, operand in feeds.get(source, ()):
+            if self.branches.around(join) == end:
+                self.put_into(source, join, operand)
+
+    def leave(self, end: int, need: Need) -> None:
+        value = self.read(self.nodes[end].inputs[0], need)
+        kind = fill("Samples" if self.per_sample else "Tensor")
+        self.say(need, fill("y: {} = {}", kind, value))
+        self.say(need, fill("return y"))
+        inside = self.grouped()
+        self.lines, self.variables, self.free, self.base = self.outer.pop()
+        self.functions += 1
+        head = "def branch_{}(x: {}, plan: Plan) -> {}:" if self.per_sample else (
+            "def branch_{}(x: {}) -> {}:")  # fmt: skip
+        self.note(need, Line(fill(head, literal(self.functions), kind, kind)))
+        for line in inside:
+            self.note(need, line._replace(depth=line.depth + 1))
+
+    def called_branch(self, end: int, need: Need) -> Code:
+        value = self.read(self.branches.sources[end], need)
+        given = [value, fill("branch_{}", literal(self.functions))]
+        if self.per_sample:
+            given.append(fill("plan"))
+        return fill("{}({})", placed_at(self.nodes[end].key), commas(given))
+
     def operation(self, at: int, node: FlatNode) -> Code:
         if node.attributes is None:
             assert node.join is not None
@@ -282,6 +347,8 @@ class _FlatWriter:
         need = self.needs[at] if self.needs else ALWAYS
         values = [self.read(source, need) for source in node.inputs]
         shapes = self.shapes(node)
+        if node.weight:
+            return tied(placed_at(node.weight), values[0], self.per_sample)
         if not self.is_module(node):
             entry = ENTRIES[node.attributes.operator]
             numbers = {
@@ -299,20 +366,19 @@ class _FlatWriter:
         """A value as something with `need` reads it: where samples differ, those it needs."""
         text = self.variables[source]
         known = self.needs[source] if self.needs else ALWAYS
+        if source == self.base[0]:
+            known = self.base[1]
         if not self.per_sample or need is ALWAYS or need == known:
             return text
         return fill("{}.at({})", text, self.who(need))
 
-    def put(
-        self, at: int, feeds: Mapping[int, list[tuple[int, int]]], last: Mapping[int, int]
-    ) -> None:
+    def put(self, at: int, feeds: Feeds, last: Mapping[int, int]) -> None:
         """A value to the joins that it feeds, where it lives; away, if only they read it."""
-        going = feeds.get(at, ())
+        going = [one for one in feeds.get(at, ()) if self.is_beside(one[0], at)]
         for join, operand in going:
             self.put_into(at, join, operand)
         if going and at not in last:
-            need = self.needs[at] if self.needs else ALWAYS
-            self.let_go(at, need)
+            self.let_go(at, self.needs[at] if self.needs else ALWAYS)
 
     def put_into(self, at: int, join: int, operand: int) -> None:
         number = self.nodes[join].join
@@ -339,7 +405,11 @@ class _FlatWriter:
         self.say(need, fill("del {}", self.variables[at]))
 
     def say(self, need: object, code: Code, note: str = "") -> None:
-        self.lines.append((need, Line(code, note)))
+        self.note(need, Line(code, note))
+
+    def note(self, need: object, line: Line) -> None:
+        """Inside a branch, what the branch itself is needed for goes without saying."""
+        self.lines.append((ALWAYS if need == self.base[1] else need, line))
 
     def new(self) -> Code:
         if self.free:
@@ -356,7 +426,7 @@ class _FlatWriter:
                 assert isinstance(need, frozenset)
                 if need != current:
                     made.append(Line(fill("if {}:", self.test(need, "plan[{}]"))))
-                made.append(line._replace(depth=1))
+                made.append(line._replace(depth=line.depth + 1))
             current = need
         return made
 

@@ -16,6 +16,7 @@ from fractal_dsl.emit.torch.registers import Registers
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
+    Hold,
     Invoke,
     Item,
     Layer,
@@ -55,6 +56,7 @@ class Expressions(Protocol):
     def join(self, part: Meet, operands: Safe) -> Code: ...
     def row(self, part: Meet) -> Code: ...
     def outputs_note(self) -> str: ...
+    def held(self, part: Hold) -> Code: ...
 
 
 def forward_lines(
@@ -194,6 +196,8 @@ class _Writer:
                 self.unpack(part)
             case Meet():
                 self.meet_operands(part)
+            case Hold():
+                self.names.hold(part.result, self.calls.held(part))
             case _:
                 if len(inputs_of(part)) > 1:
                     for value in inputs_of(part):

@@ -14,6 +14,7 @@ from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
     Formula,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -25,9 +26,16 @@ from fractal_dsl.emit.torch.tape import (
     Turn,
     Unpack,
 )
-from fractal_dsl.emit.torch.uses import facts_of, inputs_of, mark_inplace, operator_of, outputs_of
+from fractal_dsl.emit.torch.uses import (
+    facts_of,
+    inputs_of,
+    is_shared,
+    mark_inplace,
+    operator_of,
+    outputs_of,
+)
 from fractal_dsl.ir.columns import ColumnTable
-from fractal_dsl.ir.graph import Call, Join, Program
+from fractal_dsl.ir.graph import Call, Join, Program, Share
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.shapes import image
 
@@ -95,14 +103,17 @@ class Tapes:
             case Formula():
                 attributes = operator_of(part.members[0]).attributes
                 facts = tuple(facts_of(part.members[0]).items())
-                return ("formula", attributes, facts, len(part.inputs))
+                return ("formula", attributes, facts, len(part.inputs), part.weight)
             case Invoke() | Open():
                 node = part.members[0].node
                 assert isinstance(node, Call)
                 width = len(part.outputs if isinstance(part, Invoke) else part.ports)
-                return (type(part).__name__, self.steered[node.callee], width)
+                home = part.path if is_shared(part) else None
+                return (type(part).__name__, self.steered[node.callee], width, home)
             case Meet():
                 return ("meet", len(part.items))
+            case Hold():
+                return ("hold",)
             case _:
                 return (type(part).__name__, id(part))
 
@@ -125,9 +136,9 @@ class Tapes:
         return [
             Instance(member.node.callee, self.context(instance, (*member.route, member.at)))
             for stage in stages
-            if isinstance(stage, Invoke | Open)
+            if isinstance(stage, Hold | Invoke | Open) and not is_shared(stage)
             for member in stage.members
-            if isinstance(member.node, Call)
+            if isinstance(member.node, Call | Share)
         ]
 
     def context(self, instance: Instance, route: Sequence[int]) -> int:
@@ -135,7 +146,7 @@ class Tapes:
         graph, context = instance
         for at in route:
             node = self.program.graphs[graph].nodes[at]
-            assert isinstance(node, Call)
+            assert isinstance(node, Call | Share)
             if self.columns is not None:
                 context = self.columns.enter[graph, context, at]
             graph = node.callee
@@ -148,6 +159,7 @@ class Tapes:
             self.forms[graph] = (
                 self.program.graphs[graph].is_open,
                 self.steered[graph],
+                None if body.end is None else facts_of(body.end)["per"],
                 _Form(self).of(body),
             )
         return self.forms[graph]
@@ -223,7 +235,7 @@ class _Form:
                 shape = ("loop", loop, turns, self.of(part.body))
             case Unpack():
                 shape = ("unpack", len(part.results))
-            case Layer() | Invoke():
+            case Layer() | Invoke() | Hold():
                 shape = (self.tapes.signature(part), self.path(part.path), len(part.members))
             case Formula():
                 shape = (self.tapes.signature(part), len(part.members))
@@ -248,4 +260,5 @@ def holds_tensors(member: Member) -> bool:
     """Whether the operator has weights or buffers; channels do not decide it."""
     attributes = operator_of(member).attributes
     spec, shapes = spec_of(attributes), [image(1, 1, 1)]
-    return bool(spec.parameters(attributes, shapes) or spec.buffers(attributes, shapes))
+    held = spec.parameters(attributes, shapes) or spec.buffers(attributes, shapes)
+    return spec.opaque or bool(held)

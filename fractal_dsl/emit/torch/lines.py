@@ -32,6 +32,9 @@ def laid_out(lines: Iterable[Line], depth: int = 0) -> list[Safe]:
 
 
 def _line(line: Line) -> Iterator[str]:
+    if not line.code:
+        yield ""
+        return
     pad = "    " * line.depth
     note = f"  # {comment(line.note)}" if line.note else ""
     if len(pad) + len(line.code) + len(note) <= WIDTH:

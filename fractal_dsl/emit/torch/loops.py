@@ -19,7 +19,7 @@ from fractal_dsl.emit.torch.tape import (
     Path,
     Turn,
 )
-from fractal_dsl.emit.torch.uses import Use, inputs_of, outputs_of, uses_of
+from fractal_dsl.emit.torch.uses import Use, inputs_of, is_shared, outputs_of, uses_of
 
 __all__ = ["fold_loops"]
 
@@ -111,7 +111,7 @@ class _Run:
     def counts_on(self, number: int) -> bool:
         """Whether the modules of this turn are the next in the lists of the first's."""
         return all(
-            other.path == next_path(one.path, number)
+            other.path == (one.path if is_shared(one) else next_path(one.path, number))
             for one, other in zip(self.turn(0), self.turn(number), strict=True)
             if isinstance(one, Named) and isinstance(other, Named)
         )
@@ -140,7 +140,7 @@ def _in_turns(parts: Sequence[Leaf], turn: Turn) -> Leaf:
     """One operation in place of the same in every turn."""
     first = parts[0]
     first.members = tuple(member for part in parts for member in part.members)
-    if isinstance(first, Named):
+    if isinstance(first, Named) and not is_shared(first):
         *before, last = first.path.indices
         assert isinstance(last, int)
         first.path = Path(first.path.name, (*before, turn._replace(first=last)))

@@ -82,17 +82,25 @@ def variables(modules: Modules, loop: Loop) -> list[LoopVariable]:
         turn = indices[-1]
         assert isinstance(turn, Turn)
         source = element(name, indices[:-1], is_list=True)
-        if turn.first or turn.count != modules.length(name, indices[:-1]):
-            source = fill("{}[{}]", source, bounds(turn))
+        if bounds := slice_of(turn, modules.length(name, indices[:-1])):
+            source = fill("{}[{}]", source, bounds)
         lists = any(len(path.indices) > len(indices) for part in users
                     for path in paths_of(modules, part) if path.name == name)  # fmt: skip
         made.append(LoopVariable(variable(name, indices), source, tuple(users), lists))
     return made
 
 
-def bounds(turn: Turn) -> Safe:
+def slice_of(turn: Turn, length: int) -> Safe:
+    """What a turn takes of a list; nothing where it takes all.
+
+    A repeat is always the end of its list, and its count may be another in each class, so it
+    is not written.
+    """
+    end = turn.first + turn.count
     start = literal(turn.first) if turn.first else fill("")
-    return fill("{}:{}", start, literal(turn.first + turn.count))
+    if end == length:
+        return fill("{}:", start) if turn.first else start
+    return fill("{}:{}", start, literal(end))
 
 
 def paths_of(modules: Modules, part: Part) -> list[Path]:

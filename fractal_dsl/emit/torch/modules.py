@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from fractal_dsl.emit.torch.calls import Calls
-from fractal_dsl.emit.torch.classes import Class, Classes, Family
+from fractal_dsl.emit.torch.classes import END, Class, Classes, Family
 from fractal_dsl.emit.torch.context import Context
 from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.forward import forward_lines
@@ -14,13 +14,16 @@ from fractal_dsl.emit.torch.instances import walk
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules_of import Modules
 from fractal_dsl.emit.torch.naming import Names, capitals
+from fractal_dsl.emit.torch.operators import call_of
 from fractal_dsl.emit.torch.reach import reach_lines
-from fractal_dsl.emit.torch.registers import Registers, input_name
+from fractal_dsl.emit.torch.registers import Registers, input_names
 from fractal_dsl.emit.torch.sizes import Argument, Key
-from fractal_dsl.emit.torch.tape import Layer
+from fractal_dsl.emit.torch.tape import Body, Invoke, Item, Layer
 from fractal_dsl.emit.torch.text import Code, commas, fill, ident, literal
-from fractal_dsl.emit.torch.views import ClassView, net_attributes
+from fractal_dsl.emit.torch.uses import facts_of, inputs_of, operator_of, outputs_of
+from fractal_dsl.emit.torch.views import ClassView
 from fractal_dsl.ir.graph import Graph, HeadParameter
+from fractal_dsl.ir.shapes import NETWORK
 
 __all__ = ["class_views"]
 
@@ -58,7 +61,8 @@ def class_names(classes: Classes) -> dict[int, Code]:
     for cls in classes.ordered[:-1]:
         graph = classes.graph(cls)
         level = graph.recursion.level if graph.recursion and not graph.is_closure else None
-        found[cls.number] = names.free(capitals(graph.rule, level))
+        rule = "branch" if graph.rule == "stochastic_depth" else graph.rule
+        found[cls.number] = names.free(capitals(rule, level))
     return found
 
 
@@ -70,17 +74,15 @@ def graphs_of(classes: Classes, cls: Class) -> list[Graph]:
 def heir(classes: Classes, family: Family, cls: Class, names: dict[int, Code]) -> ClassView:
     """A class that only says what it calls and what numbers it has."""
     context = Context(classes, family, names, {})
-    lines = []
-    for place, attribute in context.attributes.items():
-        lines.append(fill("{} = {}", attribute, names[cls.callees[place].number]))
     known = {slot.key: slot.value for slot in classes.slots(cls.instances[0])}
-    for one in family.sizes.attributes:
-        lines.append(fill("{} = {}", ident(one.name), literal(known[one.key])))
+    own = {attribute: names[cls.callees[at].number] for at, attribute in context.attributes.items()}
+    own |= {ident(one.name): literal(known[one.key]) for one in family.sizes.attributes}
+    line = fill("{} = {}", commas(own), commas(own.values()))
     return ClassView(
         name=names[cls.number],
         base=names[family.classes[0].number],
         doc=class_doc(graphs_of(classes, cls), classes.graph(cls).doc),
-        attributes=laid_out([Line(line) for line in dict.fromkeys(lines)], 1),
+        attributes=laid_out([Line(line)] if own else [], 1),
         methods=False,
         signature=[],
         modules=[],
@@ -108,28 +110,39 @@ class _ClassWriter:
     def view(self) -> ClassView:
         doc = self.graph.doc or (self.classes.tapes.program.doc if self.is_entry else "")
         draws = self.steered and self.is_entry
+        runs = not self.is_entry and not self.steered and is_chain(self.context.body)
+        kind = fill("nn.Sequential" if runs else "Part" if self.steered else "nn.Module")
+        if self.context.body.end is not None:
+            kind = fill("StochasticDepth")
         return ClassView(
             name=self.name,
-            base=fill("DropPath" if draws else "Part" if self.steered else "nn.Module"),
+            base=fill("DropPath") if draws else kind,
             doc=class_doc(graphs_of(self.classes, self.family.classes[0]), doc),
             attributes=laid_out(self.attributes(), 1),
             is_net=draws,
             per_sample=self.context.per_sample,
             signature=laid_out([Line(self.signature())], 1),
-            modules=laid_out(self.modules.lines(), 2),
+            given=self.given(),
+            modules=laid_out(self.chained() if runs else self.modules.lines(), 2),
             reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
-            head=laid_out([Line(self.head())], 1),
-            forward=laid_out(self.forward(), 2),
+            head=[] if runs else laid_out([Line(self.head())], 1),
+            forward=[] if runs else laid_out(self.forward(), 2),
         )
+
+    def chained(self) -> list[Line]:
+        """Modules that run in the order in which they stand, each with the shape it gives."""
+        notes = [self.context.note(part) for part in self.context.body.operations]
+        lines = zip(self.modules.lines(), notes, strict=True)
+        return [line._replace(note=note) for line, note in lines]
 
     def forward(self) -> list[Line]:
         body = self.context.body
-        return forward_lines(self.calls, body, Registers(body), self.graph.is_open)
+        return forward_lines(
+            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.graph.is_open
+        )
 
     def attributes(self) -> list[Line]:
         lines = []
-        if self.steered and self.is_entry:
-            lines = net_attributes(self.classes.tapes.program, self.classes.tapes.columns)
         for place, attribute in self.context.attributes.items():
             callee = self.context.first.callees[place]
             kind = "Part" if self.classes.tapes.steered[callee.graph] else "nn.Module"
@@ -153,6 +166,14 @@ class _ClassWriter:
             given.append(fill("plan_seed: int = 0"))
         return fill("def __init__({}) -> None:", commas(given))
 
+    def given(self) -> Code:
+        """What the constructor of the base class is given."""
+        if self.context.body.end is None:
+            return fill("")
+        rate = self.context.number(Key(END, 0, "rate"))
+        per_batch = facts_of(self.context.body.end)["per"] == "batch"
+        return fill("{}, per_batch=True" if per_batch else "{}", rate)
+
     def head_name(self, head: HeadParameter) -> str:
         return next(name for key, name in self.keys.items() if name.startswith(head.name))
 
@@ -160,8 +181,8 @@ class _ClassWriter:
         per_sample = self.context.takes_samples
         kind = fill("Samples" if per_sample else "Tensor")
         given = [fill("self")]
-        inputs = range(len(self.context.body.inputs))
-        given += [fill("{}: {}", input_name(at), kind) for at in inputs]
+        for name, shape in zip(input_names(self.graph.inputs), self.graph.inputs, strict=True):
+            given.append(fill("{}: {}", name, fill("nn.Module") if shape == NETWORK else kind))
         if self.steered:
             draws = self.is_entry and not per_sample
             given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))
@@ -170,7 +191,32 @@ class _ClassWriter:
         several = "list[{}]" if self.graph.is_open else "tuple[{}, ...]"
         result = kind if len(self.graph.outputs) == 1 else fill(several, kind)
         name = fill("compute" if per_sample and self.is_entry else "forward")
+        if self.context.body.end is not None:
+            name = fill("branch")
         return fill("def {}({}) -> {}:", name, commas(given), result)
+
+
+def is_chain(body: Body) -> bool:
+    """Whether `forward` would call every module once, in order, on what the last one gave."""
+    if body.end is not None or len(body.inputs) != 1:
+        return False
+    value, names = body.inputs[0], set[str]()
+    for part in body.operations:
+        if not isinstance(part, Layer | Invoke) or inputs_of(part) != (value,):
+            return False
+        if part.path.indices or part.path.name in names or outputs_of(part) != (part.result,):
+            return False
+        if isinstance(part, Layer) and not is_direct(part):
+            return False
+        names.add(part.path.name)
+        value = part.result
+    return body.outputs == (Item(value),)
+
+
+def is_direct(part: Layer) -> bool:
+    """Whether the module takes its input as it is."""
+    member = part.members[0]
+    return call_of(operator_of(member).attributes, member.shapes) == "{}({})"
 
 
 def head_keys(classes: Classes, family: Family, heads: Sequence[HeadParameter]) -> dict[Key, str]:

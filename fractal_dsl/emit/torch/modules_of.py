@@ -12,6 +12,7 @@ from fractal_dsl.emit.torch.lines import Line
 from fractal_dsl.emit.torch.sizes import Key
 from fractal_dsl.emit.torch.tape import (
     Each,
+    Hold,
     Index,
     Invoke,
     Layer,
@@ -67,7 +68,9 @@ class Modules:
 
     def add(self, part: Part) -> None:
         match part:
-            case Layer() | Invoke() | Open():
+            case Invoke() if part.shared:
+                pass
+            case Hold() | Layer() | Invoke() | Open():
                 self.put(part.path, part, len(part.members), is_plain(part))
             case Meet() if self.context.is_sampled:
                 self.put(part.path, part, len(part.members), False)

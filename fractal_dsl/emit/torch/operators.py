@@ -16,11 +16,15 @@ from fractal_dsl.ir.shapes import KINDS, Shape
 __all__ = ["ENTRIES", "Entry", "Fact", "Number", "call_of", "facts", "is_formula", "plain_pair"]
 
 Number: TypeAlias = "int | float | tuple[int, ...]"
-Fact: TypeAlias = "str | bool | int | None"
+Fact: TypeAlias = "str | bool | int | tuple[str, ...] | tuple[tuple[str, str], ...] | None"
 Inputs: TypeAlias = Sequence[Shape]
 
 
 def nothing(attributes: Any, inputs: Inputs) -> dict[str, Any]:
+    return {}
+
+
+def as_it_is(attributes: Any) -> dict[str, LiteralString]:
     return {}
 
 
@@ -31,15 +35,15 @@ class Entry:
     `numbers` may differ between graphs that share a class: each is a literal or an argument
     of its constructor, and left out where it is torch's own default. `facts` decide how the
     fragment is written and are part of what makes a class. On the kinds of input of `formula`
-    it stands in `forward`; anything else is a module made in `__init__`. `call` are the kinds
-    on which that module is not called as it is: templates of the module and its input.
+    it stands in `forward`; anything else is a module made in `__init__`. `call` gives, by kind of
+    input, how that module is called where its input must be brought into another form.
     """
 
     numbers: Callable[[Any, Inputs], dict[str, Number]] = nothing
     facts: Callable[[Any, Inputs], dict[str, Fact]] = nothing
     defaults: Mapping[str, Number] = field(default_factory=dict)
     formula: Collection[str] = ()
-    call: Mapping[str, LiteralString] = field(default_factory=dict)
+    call: Callable[[Any], Mapping[str, LiteralString]] = as_it_is
 
 
 ALWAYS = frozenset(KINDS)
@@ -60,7 +64,7 @@ def call_of(attributes: Attributes, inputs: Inputs) -> LiteralString:
     """How an operator's module is called on these inputs: a template of both."""
     if not inputs:
         return "{}()"
-    return ENTRIES[attributes.operator].call.get(inputs[0].kind, "{}({})")
+    return ENTRIES[attributes.operator].call(attributes).get(inputs[0].kind, "{}({})")
 
 
 def plain_pair(value: Number | None) -> Number:
@@ -94,6 +98,13 @@ def has_half_padding(attributes: Any) -> bool:
 
 def conv2d_facts(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     return {"bias": attributes.bias, "half": has_half_padding(attributes)}
+
+
+def conv_transpose2d(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    numbers: dict[str, Number] = {"c_in": inputs[0].channels, "channels": attributes.channels}
+    sizes = ("kernel_size", "stride", "padding", "output_padding", "dilation")
+    numbers |= {name: plain_pair(getattr(attributes, name)) for name in sizes}
+    return numbers | {"groups": attributes.groups}
 
 
 def pool(attributes: Any, inputs: Inputs) -> dict[str, Number]:
@@ -137,6 +148,39 @@ def embedding(attributes: Any, inputs: Inputs) -> dict[str, Number]:
     return {"vocab": attributes.vocab, "width": attributes.width}
 
 
+def attention(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    return {
+        "c_in": inputs[0].channels, "heads": attributes.heads, "dropout": attributes.dropout
+    }  # fmt: skip
+
+
+def timing(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    length, width = inputs[0].sizes
+    return {"length": length, "width": width, "step": attributes.step}
+
+
+def prelu(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    numbers: dict[str, Number] = {"init": attributes.init}
+    if attributes.channelwise:
+        numbers["channels"] = inputs[0].channels
+    return numbers
+
+
+def upsample(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    return {"factor": plain_pair(attributes.factor)}
+
+
+# How a vector is read beside a larger value: its channels, and ones.
+BESIDE: Mapping[str, str] = {"image": "[:, :, None, None]", "sequence": "[:, None]"}
+
+
+def beside(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    """How each input is read, where a vector stands beside an image or a sequence."""
+    larger = next((shape.kind for shape in inputs if shape.kind != "vector"), None)
+    views = tuple(BESIDE[larger] if larger and one.kind == "vector" else "" for one in inputs)
+    return {"views": views} if any(views) else {}
+
+
 def concat(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     """The axis of torch's tensors, which count the batch; and which operands have none."""
     learned = set(attributes.learned)
@@ -178,29 +222,59 @@ def kept(*names: str) -> Callable[[Any, Inputs], dict[str, Any]]:
 
 
 # torch's modules have the channels behind the batch; in a sequence they come last.
-CHANNELS_FIRST: Mapping[str, LiteralString] = {"sequence": "{}({}.transpose(1, 2)).transpose(1, 2)"}
-CHANNELS_LAST: Mapping[str, LiteralString] = {"image": "{}({}.movedim(1, 3)).movedim(3, 1)"}
+
+
+def channels_first(attributes: Any) -> dict[str, LiteralString]:
+    return {"sequence": "{}({}.transpose(1, 2)).transpose(1, 2)"}
+
+
+def channels_last(attributes: Any) -> dict[str, LiteralString]:
+    return {"image": "{}({}.movedim(1, 3)).movedim(3, 1)"}
+
+
+def without_ones(attributes: Any) -> dict[str, LiteralString]:
+    return {"image": "{}({}.flatten(1))"}
+
+
+def prelu_call(attributes: Any) -> dict[str, LiteralString]:
+    return channels_first(attributes) if attributes.channelwise else {}
 
 
 ENTRIES: dict[str, Entry] = {
+    "extern": Entry(facts=kept("path", "arguments")),
     "conv2d": Entry(conv2d, conv2d_facts, {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}),
-    "batch_norm": Entry(
-        batch_norm, kept("affine"), {"eps": 1e-5, "momentum": 0.1}, call=CHANNELS_FIRST
+    "conv_transpose2d": Entry(
+        conv_transpose2d,
+        kept("bias"),
+        {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1},
     ),
-    "linear": Entry(linear, linear_facts, call={"image": "{}({}.flatten(1))"}),
+    "batch_norm": Entry(
+        batch_norm, kept("affine"), {"eps": 1e-5, "momentum": 0.1}, call=channels_first
+    ),
+    "linear": Entry(linear, linear_facts, call=without_ones),
     "embedding": Entry(embedding),
-    "layer_norm": Entry(norm, kept("affine", "bias"), {"eps": 1e-5}, call=CHANNELS_LAST),
-    "group_norm": Entry(group_norm, kept("affine"), {"eps": 1e-5}, call=CHANNELS_FIRST),
+    "attention": Entry(attention, kept("causal", "bias"), {"dropout": 0.0}),
+    "timing": Entry(timing, defaults={"step": 0}),
+    "tokens": Entry(formula=ALWAYS),
+    "image": Entry(kept("height", "width"), formula=ALWAYS),
+    "transpose": Entry(formula=ALWAYS),
+    "take": Entry(kept("index"), kept("axis"), formula=ALWAYS),
+    "layer_norm": Entry(norm, kept("affine", "bias"), {"eps": 1e-5}, call=channels_last),
+    "group_norm": Entry(group_norm, kept("affine"), {"eps": 1e-5}, call=channels_first),
     "normalize": Entry(kept("p", "eps"), channel_axis, formula=ALWAYS),
     "softmax": Entry(facts=channel_axis),
     "max_pool": Entry(pool, kept("ceil"), {"padding": 0}),
     "avg_pool": Entry(pool, kept("ceil", "count_padding"), {"padding": 0}),
-    "global_avg_pool": Entry(),
-    "global_max_pool": Entry(),
+    "global_avg_pool": Entry(formula={"sequence"}),
+    "global_max_pool": Entry(formula={"sequence"}),
     "flatten": Entry(),
+    "upsample": Entry(upsample, kept("mode", "align_corners")),
+    "pad": Entry(kept("left", "right", "top", "bottom")),
+    "channel_shuffle": Entry(kept("groups")),
     "relu": Entry(),
     "relu6": Entry(),
     "leaky_relu": Entry(kept("slope"), defaults={"slope": 0.01}),
+    "prelu": Entry(prelu, kept("channelwise"), {"init": 0.25}, call=prelu_call),
     "elu": Entry(kept("alpha"), defaults={"alpha": 1.0}),
     "selu": Entry(),
     "gelu": Entry(facts=kept("approximate")),
@@ -213,10 +287,11 @@ ENTRIES: dict[str, Entry] = {
     "softplus": Entry(),
     "dropout": Entry(kept("rate")),
     "dropout2d": Entry(kept("rate")),
-    "sum": Entry(formula=ALWAYS),
-    "difference": Entry(formula=ALWAYS),
-    "product": Entry(formula=ALWAYS),
-    "quotient": Entry(formula=ALWAYS),
+    "stochastic_depth": Entry(kept("rate"), kept("per")),
+    "sum": Entry(facts=beside, formula=ALWAYS),
+    "difference": Entry(facts=beside, formula=ALWAYS),
+    "product": Entry(facts=beside, formula=ALWAYS),
+    "quotient": Entry(facts=beside, formula=ALWAYS),
     "maximum": Entry(formula=ALWAYS),
     "minimum": Entry(formula=ALWAYS),
     "concat": Entry(facts=concat, formula=ALWAYS),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from fractal_dsl.ir.flat import FlatNode, FlatProgram
-from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Program, Ref
 
 __all__ = ["owned", "owned_in_flat"]
 
@@ -46,8 +46,6 @@ def _is_made(
     program: Program, node: Node, port: int, mine: set[Ref], known: Sequence[AbstractSet[Ref]]
 ) -> bool:
     match node:
-        case Input():
-            return False
         case Apply():
             operator = node.attributes.operator
             return operator in MAKE or (operator in PASS_ON and node.inputs[0] in mine)
@@ -55,6 +53,8 @@ def _is_made(
             return mine.issuperset(node.inputs)
         case Call():
             return program.graphs[node.callee].outputs[port].source in known[node.callee]
+        case _:
+            return False
 
 
 def owned_in_flat(flat: FlatProgram) -> frozenset[int]:

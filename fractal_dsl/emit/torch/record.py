@@ -9,6 +9,7 @@ from fractal_dsl.emit.torch.operators import is_formula
 from fractal_dsl.emit.torch.tape import (
     Body,
     Formula,
+    Hold,
     Index,
     Invoke,
     Item,
@@ -22,7 +23,9 @@ from fractal_dsl.emit.torch.tape import (
     Turn,
 )
 from fractal_dsl.ir.flatten import segment_of
-from fractal_dsl.ir.graph import Apply, Call, Input, Join, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Input, Join, Program, Ref, Share
+from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 __all__ = ["record"]
 
@@ -68,7 +71,8 @@ class _Recorder:
                 self.leave(stack.pop(), stack[-1])
             else:
                 stack.pop()
-        return Body(inputs, top.operations, self.items(top))
+        parts = sorted(top.operations, key=lambda part: not isinstance(part, Hold))
+        return branch(Body(inputs, parts, self.items(top)))
 
     def items(self, frame: _Frame) -> tuple[Item, ...]:
         graph = self.program.graphs[frame.graph]
@@ -92,6 +96,11 @@ class _Recorder:
                 stack.append(self.enter(frame, node))
             case Call():
                 frame.values.append(self.call(frame, node))
+            case Share():
+                (result,) = self.fresh(1)
+                member = Member(frame.graph, at, node, (), frame.route)
+                frame.operations.append(Hold((member,), path_of(node, frame.indices), result))
+                frame.values.append((result,))
             case _:
                 assert_never(node)
 
@@ -104,7 +113,12 @@ class _Recorder:
         member = self.member(frame, node)
         inputs = tuple(read(frame, ref) for ref in node.inputs)
         (result,) = self.fresh(1)
-        if is_formula(node.attributes, member.shapes):
+        if node.weight is not None:
+            source = self.program.graphs[frame.graph].nodes[node.weight]
+            assert isinstance(source, Apply)
+            home = path_of(source, frame.indices)
+            frame.operations.append(Formula((member,), inputs, result, home))
+        elif is_formula(node.attributes, member.shapes):
             frame.operations.append(Formula((member,), inputs, result))
         else:
             path = path_of(node, frame.indices)
@@ -120,11 +134,30 @@ class _Recorder:
         callee = self.program.graphs[node.callee]
         (result,) = self.fresh(1)
         outputs = self.fresh(len(callee.outputs)) if len(callee.outputs) > 1 else (result,)
-        if callee.is_open:
+        if node.network is not None:
+            frame.operations.append(self.shared(frame, node, member, inputs, outputs))
+        elif callee.is_open:
             frame.operations.append(Open((member,), path, inputs, result, outputs))
         else:
             frame.operations.append(Invoke((member,), path, inputs, result, outputs))
         return outputs
+
+    def shared(
+        self,
+        frame: _Frame,
+        node: Call,
+        member: Member,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> Invoke:
+        """A call of an instance that this class makes, or is given."""
+        assert node.network is not None
+        home = self.program.graphs[frame.graph].nodes[node.network.node]
+        if isinstance(home, Share):
+            path = path_of(home, frame.indices)
+            return Invoke((member,), path, inputs, outputs[0], outputs, shared=True)
+        value = read(frame, node.network)
+        return Invoke((member,), Path(""), inputs, outputs[0], outputs, True, value)
 
     def repeat(
         self, frame: _Frame, member: Member, path: Path, source: int, node: Call
@@ -163,10 +196,24 @@ class _Recorder:
         caller.values.append((result,))
 
 
+def branch(body: Body) -> Body:
+    """`body` without the stochastic depth at its end: its class knows what that does."""
+    last = body.operations[-1] if body.operations else None
+    if not isinstance(last, Layer) or not isinstance(attributes_of(last), StochasticDepth):
+        return body
+    return Body(body.inputs, body.operations[:-1], (Item(last.inputs[0]),), last.members[0])
+
+
+def attributes_of(layer: Layer) -> Attributes:
+    node = layer.members[0].node
+    assert isinstance(node, Apply)
+    return node.attributes
+
+
 def read(frame: _Frame, ref: Ref) -> int:
     return frame.values[ref.node][ref.port]
 
 
-def path_of(node: Apply | Call, outer: tuple[Index, ...]) -> Path:
+def path_of(node: Apply | Call | Share, outer: tuple[Index, ...]) -> Path:
     name, indices = segment_of(node)
     return Path(name, (*outer, *indices))

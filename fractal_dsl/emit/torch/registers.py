@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import accumulate
 
 from fractal_dsl.emit.torch.tape import Body
 from fractal_dsl.emit.torch.text import Code, ident
 from fractal_dsl.emit.torch.uses import inputs_of
+from fractal_dsl.ir.shapes import NETWORK, Shape
 
-__all__ = ["Registers", "input_name"]
+__all__ = ["Registers", "input_names"]
 
 SINGLE = ("x", "h", "u", "v", "w", "z")
 BUNDLES = ("ys",)
 LISTS = ("y",)
+NETWORKS = ("net",)
 
 
-def input_name(number: int) -> Code:
-    """The argument of `forward` that holds an input of the class."""
-    return ident(name(SINGLE, number))
+def input_names(shapes: Sequence[Shape]) -> list[Code]:
+    """The arguments of `forward` that hold the inputs of the class: tensors, shared networks."""
+    networks = list(accumulate(shape == NETWORK for shape in shapes))
+    return [
+        ident(name(NETWORKS, count - 1) if shape == NETWORK else name(SINGLE, at - count))
+        for at, (shape, count) in enumerate(zip(shapes, networks, strict=True))
+    ]
 
 
 class Registers:
@@ -30,20 +37,19 @@ class Registers:
     def __init__(
         self,
         body: Body,
-        inputs: Sequence[Code] | None = None,
+        inputs: Sequence[Code],
         busy: frozenset[str] = frozenset(),
         declared: set[str] | None = None,
         singles: Sequence[str] = SINGLE,
     ) -> None:
         self.body = body
         self.at = 0
-        given = inputs or [input_name(number) for number in range(len(body.inputs))]
-        self.known: dict[int, Code] = dict(zip(body.inputs, given, strict=True))
+        self.known: dict[int, Code] = dict(zip(body.inputs, inputs, strict=True))
         self.lists: dict[int, Code] = {}
         self.outer = busy
         self.singles = singles
         self.declared = set() if declared is None else declared
-        self.final = given[0] if given and len(body.outputs) == 1 else None
+        self.final = inputs[0] if inputs and len(body.outputs) == 1 else None
         self.last = self.last_reads({})
 
     def postpone(self, positions: Mapping[int, int]) -> None:
@@ -81,6 +87,10 @@ class Registers:
 
     def is_known(self, value: int) -> bool:
         return value in self.known
+
+    def hold(self, value: int, text: Code) -> None:
+        """A value that is no variable: a module."""
+        self.known[value] = text
 
     def give(self, value: int, is_list: bool = False) -> Code:
         """A name for a new value: that of an input which is read here last, if there is one."""

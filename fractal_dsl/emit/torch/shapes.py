@@ -20,15 +20,21 @@ class Symbols:
         self.incoming = incoming
         self.widths = widths
 
-    def shape(self, shapes: Sequence[Shape | None]) -> str:
-        """`[c_out, h/2, w/2]` for the shape a value has in each instance; "" if unclear."""
+    def shape(self, shapes: Sequence[Shape | None], channels: str | None = None) -> str:
+        """`[c_out, h/2, w/2]` for the shape a value has in each instance; "" if unclear.
+
+        `channels` is a name for the size of the channel axis.
+        """
         known = [shape for shape in shapes if shape is not None]
         kinds = {(shape.kind, len(shape.sizes)) for shape in known}
         if len(known) < len(shapes) or len(kinds) != 1:
             return ""
         columns = list(zip(*(shape.sizes for shape in known), strict=True))
         ((kind, _),) = kinds
-        return f"[{', '.join(map(self.size, columns, AXES[kind], range(len(columns))))}]"
+        sizes = list(map(self.size, columns, AXES[kind], range(len(columns))))
+        if channels is not None:
+            sizes[known[0].channel_axis] = channels
+        return f"[{', '.join(sizes)}]"
 
     def size(self, sizes: Sequence[int], symbol: str, axis: int) -> str:
         if symbol in ("c", "d"):

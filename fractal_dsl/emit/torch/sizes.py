@@ -131,7 +131,8 @@ def wanted_name(
         if vector == bound:
             return name
     roles = [key.role for key in keys]
-    return next((role for role in roles if role in ("channels", "features")), "channels")
+    wanted = (role for role in roles if role in ("channels", "features"))
+    return next(wanted, "groups" if set(roles) == {"groups"} else "channels")
 
 
 def free(name: str, used: Collection[str]) -> str:

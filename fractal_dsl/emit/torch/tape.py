@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from fractal_dsl.ir.graph import Apply, Call, Join
+from fractal_dsl.ir.graph import Apply, Call, Join, Share
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
     "Body",
     "Each",
     "Formula",
+    "Hold",
     "Index",
     "Invoke",
     "Item",
@@ -61,7 +62,7 @@ class Member(NamedTuple):
 
     graph: int
     at: int
-    node: Apply | Call | Join
+    node: Apply | Call | Join | Share
     shapes: tuple[Shape, ...]
     route: tuple[int, ...] = ()
 
@@ -86,22 +87,38 @@ class Layer:
 
 @dataclass(slots=True)
 class Formula:
-    """An operator that is an expression: `x = x + h`."""
+    """An operator that is an expression: `x = x + h`; `weight` hangs at the module it is of."""
 
     members: tuple[Member, ...]
     inputs: tuple[int, ...]
     result: int
+    weight: Path | None = None
 
 
 @dataclass(slots=True)
 class Invoke:
-    """A call to a closed graph: `x = self.block(x)`. `results` has several for a list."""
+    """A call to a closed graph: `x = self.block(x)`. `results` has several for a list.
+
+    A `shared` one makes no module: the instance at `path` is used, or, where the class is
+    given it, the value `network`.
+    """
 
     members: tuple[Member, ...]
     path: Path
     inputs: tuple[int, ...]
     result: int
     outputs: tuple[int, ...] = ()
+    shared: bool = False
+    network: int | None = None
+
+
+@dataclass(slots=True)
+class Hold:
+    """A module that several calls share, made here and not called."""
+
+    members: tuple[Member, ...]
+    path: Path
+    result: int
 
 
 @dataclass(slots=True)
@@ -156,13 +173,17 @@ class Loop:
     result: int
 
 
-Part: TypeAlias = Layer | Formula | Invoke | Open | Each | Unpack | Meet | Loop
+Part: TypeAlias = Layer | Formula | Invoke | Hold | Open | Each | Unpack | Meet | Loop
 
 
 @dataclass(slots=True)
 class Body:
-    """Operations in order, from the values `inputs` to `outputs`."""
+    """Operations in order, from the values `inputs` to `outputs`.
+
+    `end` is the stochastic depth that a class's own body is the branch of.
+    """
 
     inputs: tuple[int, ...]
     operations: list[Part]
     outputs: tuple[Item, ...]
+    end: Member | None = None

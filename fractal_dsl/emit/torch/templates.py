@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,8 +15,18 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
 from fractal_dsl.emit.torch.operators import ENTRIES, Fact
-from fractal_dsl.emit.torch.text import Code, Safe, finalize, literal
+from fractal_dsl.emit.torch.text import (
+    Code,
+    Safe,
+    commas,
+    dotted,
+    fill,
+    finalize,
+    ident,
+    literal,
+)
 from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.resources import keep, kept, resource_dir
 
 __all__ = ["render", "written"]
@@ -77,11 +88,11 @@ def written(
     *,
     inplace: bool = False,
     inputs: Sequence[Safe] = (),
-    per_sample: bool = False,
+    sees_some: bool = False,
 ) -> Code:
     """The fragment of one operator; `numbers` are how its numbers are written here.
 
-    `per_sample`: some samples of a mini-batch may come in, which concerns statistics.
+    `sees_some`: not all samples of a mini-batch need come in, which concerns statistics.
     """
     entry = ENTRIES[attributes.operator]
     view: dict[str, object] = {
@@ -90,7 +101,7 @@ def written(
     }
     view |= facts
     view["inplace"] = inplace
-    view["per_sample"] = per_sample
+    view["sees_some"] = sees_some
     view["many"] = len(inputs) > MANY
     view["pair"] = len(inputs) == 2
     if "ceil" in facts:
@@ -105,9 +116,20 @@ def written(
         view["axis"] = literal(facts["axis"])
     if "sign" in facts:
         view["sign"] = SIGNS[cast(str, facts["sign"])]
+    if isinstance(attributes, Extern):
+        view["path"], view["arguments"] = dotted(attributes.path), given_to(attributes)
+    if "views" in facts:
+        views = cast("tuple[str, ...]", facts["views"])
+        inputs = [Code(f"{one}{view}") for one, view in zip(inputs, views, strict=True)]
     macro = getattr(fragments(), attributes.operator)
     values = SimpleNamespace(**view)
     return Code(macro(values, list(inputs)) if inputs else macro(values))
+
+
+def given_to(extern: Extern) -> Code:
+    """The arguments of a module of others; their texts are read as literals and written anew."""
+    values = ((name, literal(ast.literal_eval(text))) for name, text in extern.arguments)
+    return commas(fill("{}={}", ident(name), value) if name else value for name, value in values)
 
 
 def plain(value: object) -> Safe | None:

@@ -11,7 +11,18 @@ from typing import LiteralString
 
 from fractal_dsl.diagnostics import InternalError
 
-__all__ = ["Code", "Safe", "commas", "comment", "docstring", "fill", "finalize", "ident", "literal"]
+__all__ = [
+    "Code",
+    "Safe",
+    "commas",
+    "comment",
+    "docstring",
+    "dotted",
+    "fill",
+    "finalize",
+    "ident",
+    "literal",
+]
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,71}")
 
@@ -35,8 +46,16 @@ def ident(name: str) -> Code:
     return Code(name)
 
 
+def dotted(path: str) -> Code:
+    """A module of others by its dotted name; those of `torch.nn` by the name they have here."""
+    *package, name = path.split(".")
+    if package == ["torch", "nn"]:
+        return fill("nn.{}", ident(name))
+    return joined(".", [ident(part) for part in (*package, name)])
+
+
 def literal(value: object) -> Code:
-    """A number, a truth value, a string, None, or a tuple of them, as Python writes it."""
+    """A number, a truth value, a string, None, a tuple or a list of them, as Python writes it."""
     if value is None or isinstance(value, bool | int):
         return Code(repr(value))
     if isinstance(value, float) and math.isfinite(value):
@@ -46,6 +65,8 @@ def literal(value: object) -> Code:
     if isinstance(value, tuple):
         inside = commas(literal(item) for item in value)
         return Code(f"({inside},)" if len(value) == 1 else f"({inside})")
+    if isinstance(value, list):
+        return fill("[{}]", commas(literal(item) for item in value))
     raise InternalError(f"{value!r} cannot be written into generated code")
 
 

@@ -10,6 +10,7 @@ from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
     Formula,
+    Hold,
     Invoke,
     Layer,
     Loop,
@@ -19,12 +20,15 @@ from fractal_dsl.emit.torch.tape import (
     Part,
     Unpack,
 )
-from fractal_dsl.ir.graph import Apply
+from fractal_dsl.ir.graph import Apply, Program
+from fractal_dsl.ir.operators.elementwise import StochasticDepth
 
 __all__ = [
     "Use",
     "facts_of",
     "inputs_of",
+    "is_shared",
+    "leaves_out",
     "mark_inplace",
     "numbers_of",
     "operator_of",
@@ -43,14 +47,23 @@ class Use(NamedTuple):
 def inputs_of(part: Part) -> tuple[int, ...]:
     """Values that `part` reads."""
     match part:
-        case Layer() | Formula() | Invoke() | Open():
+        case Layer() | Formula() | Open():
             return part.inputs
+        case Invoke():
+            return part.inputs if part.network is None else (*part.inputs, part.network)
+        case Hold():
+            return ()
         case Meet():
             return tuple(item.value for item in part.items)
         case Each() | Unpack() | Loop():
             return (part.source,)
         case _:
             assert_never(part)
+
+
+def is_shared(part: Part) -> bool:
+    """A call that makes no module of its own."""
+    return isinstance(part, Invoke) and part.shared
 
 
 def outputs_of(part: Part) -> tuple[int, ...]:
@@ -89,6 +102,12 @@ def numbers_of(member: Member) -> dict[str, Number]:
     """The numbers of the operator, by role; see `operators`."""
     attributes = operator_of(member).attributes
     return ENTRIES[attributes.operator].numbers(attributes, member.shapes)
+
+
+def leaves_out(program: Program) -> bool:
+    """Whether samples do without some branch, by stochastic depth."""
+    nodes = (node for graph in program.graphs for node in graph.nodes if isinstance(node, Apply))
+    return any(isinstance(node.attributes, StochasticDepth) for node in nodes)
 
 
 def mark_inplace(body: Body) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fractal_dsl.emit.torch.text import Code, Safe, fill, literal
-from fractal_dsl.ir.columns import ColumnTable
-from fractal_dsl.ir.graph import Program
+from fractal_dsl.emit.torch.text import Safe
 
-__all__ = ["ClassView", "PlanView", "net_attributes"]
+__all__ = ["ClassView", "PlanView"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassView:
     """One generated class. `methods` is False where all of them are inherited.
 
-    `signature` and `head` are the first lines of `__init__` and `forward`; `is_net` marks
+    `signature` and `head` are the first lines of `__init__` and `forward`; `given` is what the
+    constructor of the base class takes; `told` are the kinds of modules that the network tells
+    how large the mini-batch is; `is_net` marks
     the network itself where it draws plans. `recompute` are the last lines of `__init__`.
     """
 
@@ -27,6 +27,8 @@ class ClassView:
     is_net: bool = False
     per_sample: bool = False
     signature: list[Safe]
+    given: Safe = field(default_factory=Safe)
+    told: Safe = field(default_factory=Safe)
     modules: list[Safe]
     reach: list[Safe]
     head: list[Safe]
@@ -38,30 +40,27 @@ class ClassView:
 class PlanView:
     """The drop-path section. `picks` says those that most joins have.
 
-    `has_groups`: some joins keep several inputs in a column. `some_columns` are those that
-    global sampling may draw, None for all. `per_sample`: each sample has a plan of its own;
-    `norms` are the kinds of batch norm that are told how many samples they see.
+    `join_head` are the first lines of a join's `__init__`; `own_picks`, `own_rates`: some joins
+    have others than most; `own_shared`: some must not overwrite what they take in.
+    `has_groups`: some joins keep several inputs in a column. `local`, `mixture`, `columns` and
+    `shape` are what the network begins with. `some_columns` are those that global sampling may
+    draw, None for all. `per_sample`: each sample has a plan of its own; `told` as of a class.
     `simultaneous`: a step trains a local sample and all columns; `advance`: what a plan left
     out gets gradients of zero.
     """
 
     picks: list[Safe]
-    pick_type: Safe
+    join_head: list[Safe]
+    own_picks: bool
+    own_rates: bool
+    own_shared: bool
     has_groups: bool
+    local: Safe
+    mixture: Safe
+    columns: Safe
+    shape: Safe
     some_columns: Safe | None
     per_sample: bool
-    norms: list[Safe]
-    norm_types: Safe
+    told: Safe
     simultaneous: bool
     advance: bool
-
-
-def net_attributes(program: Program, columns: ColumnTable | None) -> list[Code]:
-    """What the network class says of its drop-path; nothing where there is none."""
-    sampling = program.sampling
-    if columns is None or sampling is None:
-        return []
-    lines = [fill("local_rate = {}", literal(sampling.local))]
-    if not sampling.simultaneous:
-        lines.append(fill("global_rate = {}", literal(sampling.mixture)))
-    return [*lines, fill("columns = {}", literal(columns.count))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -27,8 +28,18 @@ dilation = 1, groups = 1, bias = false)`, which is convolution, batch norm and R
 `project(w, stride = 1)`, which is `id` where the shape already fits and else a 1x1 convolution that
 counts in no depth.
 
-| operator | what it does |
-|---|---|
+Channels are axis 0 of `image[C, H, W]` and the last axis of `sequence[N, D]` and `vector[D]`; the
+batch is no axis. What is said of channels holds for all of them: `batch_norm` and `prelu` of a
+sequence are those of its D channels, over all tokens. `tokens[N]` are integers: only `embedding`
+takes them (and `++`, which puts them behind each other).
+
+The signs take equal shapes, and besides
+- `+ - * /` a vector beside an image or a sequence: one value for each channel, or one for all;
+- `* /` one value for each channel as `[C, 1, 1]` or `[1, D]`, for each place as `[1, H, W]` or
+  `[N, 1]`, or one for all (gates, squeeze-and-excite, layer scale).
+
+`depth` counts convolutions; attention counts as two dense layers, those of its weights. The keys of
+these in the state dict are `qkv.weight`, `qkv.bias`, `proj.weight` and `proj.bias` behind its own.
 """
 
 
@@ -51,11 +62,16 @@ def literal(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def markdown(specs: list[OperatorSpec]) -> str:
+def markdown(groups: Mapping[str, Sequence[OperatorSpec]]) -> str:
     """The whole page; operators behind signs are in the language's own table."""
-    rows = []
-    for spec in specs:
-        if spec.callable_by_name:
-            text = " ".join((spec.attributes.__doc__ or spec.summary).split())
-            rows.append(f"| `{signature(spec)}` | {text.replace('|', chr(92) + '|')} |")
-    return HEAD + "\n".join(rows) + "\n"
+    parts = [HEAD]
+    for title, specs in groups.items():
+        rows = [row(spec) for spec in specs if spec.callable_by_name]
+        if rows:
+            parts += [f"\n## {title}\n\n| operator | what it does |\n|---|---|\n", *rows]
+    return "".join(parts)
+
+
+def row(spec: OperatorSpec) -> str:
+    text = " ".join((spec.attributes.__doc__ or spec.summary).split())
+    return f"| `{signature(spec)}` | {text.replace('|', chr(92) + '|')} |\n"

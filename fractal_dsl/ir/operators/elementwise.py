@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fractal_dsl.ir.operators.kinds import not_tokens
-from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError
+from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Tensor, check_rate
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Mish",
+    "Prelu",
     "Product",
     "Quotient",
     "Relu",
@@ -32,6 +33,7 @@ __all__ = [
     "Sigmoid",
     "Silu",
     "Softplus",
+    "StochasticDepth",
     "Sum",
     "Tanh",
 ]
@@ -52,6 +54,14 @@ class LeakyRelu(Attributes):
     """x where positive, else slope * x"""
 
     slope: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Prelu(Attributes):
+    """x where positive, else a learned slope * x; `channelwise` has one for each channel."""
+
+    channelwise: bool = False
+    init: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +127,22 @@ class Dropout(Attributes):
 
 @dataclass(frozen=True, slots=True)
 class Dropout2d(Attributes):
-    """Dropout of whole channels."""
+    """Dropout of whole channels of an image."""
 
     rate: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StochasticDepth(Attributes):
+    """The end of a branch that a sample does without with probability `rate`, in training.
+
+    It gives zeros there and 1 / (1 - rate) of the branch elsewhere. `per` is "sample", or
+    "batch" where a mini-batch does without as a whole. It is the last node of the graph that
+    is the branch (`ir.verify`), whose other nodes then run for nothing that is left out.
+    """
+
+    rate: float
+    per: str = "sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,38 +211,80 @@ def gelu_shape(attributes: Gelu, inputs: Sequence[Shape]) -> Shape:
     return number_shape(attributes, inputs)
 
 
-def rate_shape(attributes: Dropout | Dropout2d, inputs: Sequence[Shape]) -> Shape:
+def prelu_parameters(attributes: Prelu, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
+    return (Tensor("weight", (inputs[0].channels if attributes.channelwise else 1,)),)
+
+
+def rate_shape(attributes: Dropout, inputs: Sequence[Shape]) -> Shape:
+    check_rate(attributes.rate)
+    return number_shape(attributes, inputs)
+
+
+def depth_shape(attributes: StochasticDepth, inputs: Sequence[Shape]) -> Shape:
     if not 0 <= attributes.rate < 1:
         raise ShapeError(
-            f"a dropout rate must be in [0, 1), found {attributes.rate}",
-            "write `0.15` for 15 %",
+            f"a rate of stochastic depth must be in [0, 1), found {attributes.rate}",
+            "write `0.2` to do without the branch in 20 % of all cases",
             code="F0502",
         )
     return number_shape(attributes, inputs)
+
+
+def map_rate_shape(attributes: Dropout2d, inputs: Sequence[Shape]) -> Shape:
+    check_rate(attributes.rate)
+    if inputs[0].kind != "image":
+        raise ShapeError(
+            f"`dropout2d` drops whole maps of an image; here {inputs[0]} comes in",
+            f"write `dropout({attributes.rate:g})`",
+        )
+    return inputs[0]
 
 
 def equal_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
     for other in inputs[1:]:
         if other != inputs[0]:
             raise ShapeError(f"{inputs[0]} beside {other}", code="F0401")
-    return inputs[0]
+    return number_shape(attributes, inputs)
 
 
-def broadcast_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
-    """Equal shapes, or a [C, 1, 1] beside a [C, H, W]."""
-    largest = max(inputs, key=lambda shape: shape.elements)
+def biased_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    """Equal shapes, or beside them a vector: one value for each channel, or one for all."""
+    whole = number_shape(attributes, [largest(inputs)])
     for other in inputs:
-        gate = Shape(largest.kind, (largest.channels, 1, 1))
-        if other != largest and not (largest.kind == "image" and other == gate):
-            raise ShapeError(f"{largest} beside {other}", code="F0401")
-    return largest
+        beside = other.kind == "vector" != whole.kind and other.channels in (1, whole.channels)
+        if other != whole and not beside:
+            raise ShapeError(f"{whole} beside {other}", code="F0401")
+    return whole
+
+
+def scaled_shapes(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    """The same, or one value for each channel, for each place or for all, sizes of 1 besides."""
+    whole = number_shape(attributes, [largest(inputs)])
+    for other in inputs:
+        beside = other.kind == "vector" and other.channels in (1, whole.channels)
+        gates = other.kind == whole.kind and other.sizes in gate_sizes(whole)
+        if not (beside or gates):
+            raise ShapeError(f"{whole} beside {other}", code="F0401")
+    return whole
+
+
+def largest(inputs: Sequence[Shape]) -> Shape:
+    return max(inputs, key=lambda shape: (len(shape.sizes), shape.elements))
+
+
+def gate_sizes(whole: Shape) -> tuple[tuple[int, ...], ...]:
+    """Sizes that go with those of `whole`: the same, one a channel, one a place, one for all."""
+    axis, sizes = whole.channel_axis, whole.sizes
+    channels = tuple(size if at == axis else 1 for at, size in enumerate(sizes))
+    places = tuple(1 if at == axis else size for at, size in enumerate(sizes))
+    return sizes, channels, places, (1,) * len(sizes)
 
 
 def concat_shape(attributes: Concat, inputs: Sequence[Shape]) -> Shape:
     first = inputs[0]
     axis = attributes.axis
     if axis is None:
-        axis = 0 if first.kind == "image" else len(first.sizes) - 1
+        axis = first.channel_axis
     if not 0 <= axis < len(first.sizes):
         raise ShapeError(f"{first} has no axis {axis}", f"axes go from 0 to {len(first.sizes) - 1}")
     for other in inputs[1:]:
@@ -237,14 +302,17 @@ def _activation(name: str, attributes: type[Attributes], summary: str) -> Operat
     return OperatorSpec(name, attributes, summary, number_shape)
 
 
-def _sign(name: str, attributes: type[Attributes], summary: str) -> OperatorSpec:
-    return OperatorSpec(name, attributes, summary, equal_shapes, many=True, callable_by_name=False)
+def _sign(
+    name: str, attributes: type[Attributes], summary: str, shape: Callable[..., Shape]
+) -> OperatorSpec:
+    return OperatorSpec(name, attributes, summary, shape, many=True, callable_by_name=False)
 
 
 ELEMENTWISE = (
     _activation("relu", Relu, "max(x, 0)"),
     _activation("relu6", Relu6, "min(max(x, 0), 6)"),
     _activation("leaky_relu", LeakyRelu, "x where positive, else slope * x"),
+    OperatorSpec("prelu", Prelu, "relu with a learned slope", number_shape, prelu_parameters),
     _activation("elu", Elu, "x where positive, else alpha * (exp(x) - 1)"),
     _activation("selu", Selu, "self-normalising ELU"),
     OperatorSpec("gelu", Gelu, "Gaussian error linear unit", gelu_shape),
@@ -256,16 +324,21 @@ ELEMENTWISE = (
     _activation("tanh", Tanh, "hyperbolic tangent"),
     _activation("softplus", Softplus, "log(1 + exp(x))"),
     OperatorSpec("dropout", Dropout, "zeroes values in training", rate_shape),
-    OperatorSpec("dropout2d", Dropout2d, "zeroes channels in training", rate_shape),
-    _sign("sum", Sum, "a + b"),
-    _sign("difference", Difference, "a - b"),
-    OperatorSpec("product", Product, "a * b", broadcast_shapes, many=True, callable_by_name=False),
+    OperatorSpec("dropout2d", Dropout2d, "zeroes channels in training", map_rate_shape),
     OperatorSpec(
-        "quotient", Quotient, "a / b", broadcast_shapes, many=True, callable_by_name=False
+        "stochastic_depth",
+        StochasticDepth,
+        "leaves a branch out in training",
+        depth_shape,
+        callable_by_name=False,
     ),
-    _sign("maximum", Maximum, "element-wise largest"),
-    _sign("minimum", Minimum, "element-wise smallest"),
-    OperatorSpec("concat", Concat, "a ++ b", concat_shape, many=True, callable_by_name=False),
+    _sign("sum", Sum, "a + b", biased_shapes),
+    _sign("difference", Difference, "a - b", biased_shapes),
+    _sign("product", Product, "a * b", scaled_shapes),
+    _sign("quotient", Quotient, "a / b", scaled_shapes),
+    _sign("maximum", Maximum, "element-wise largest", equal_shapes),
+    _sign("minimum", Minimum, "element-wise smallest", equal_shapes),
+    _sign("concat", Concat, "a ++ b", concat_shape),
     OperatorSpec(
         "scalar", Scalar, "a constant beside a network", number_shape, callable_by_name=False
     ),

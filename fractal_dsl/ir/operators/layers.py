@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 
 from fractal_dsl.ir.operators.kinds import not_tokens, the_image
@@ -11,7 +12,7 @@ from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, 
 from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size
 from fractal_dsl.ir.shapes import Shape, image, sequence
 
-__all__ = ["LAYERS", "BatchNorm", "Conv2d", "Embedding", "Linear"]
+__all__ = ["LAYERS", "BatchNorm", "Conv2d", "ConvTranspose2d", "Embedding", "Linear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,7 @@ class Conv2d(Attributes):
         return Window(pair(self.kernel_size), pair(self.stride), pair(self.dilation))
 
 
-def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
-    incoming = the_image("conv2d", inputs)
+def check_channels(attributes: Conv2d | ConvTranspose2d, incoming: Shape) -> None:
     if attributes.channels < 1:
         raise ShapeError(f"a convolution to {attributes.channels} channels", "give at least 1")
     for what, width in (("incoming", incoming.channels), ("outgoing", attributes.channels)):
@@ -52,6 +52,11 @@ def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
                 f"{width} {what} channels do not divide into {attributes.groups} groups",
                 f"choose `groups` among the divisors of {width}",
             )
+
+
+def conv2d_shape(attributes: Conv2d, inputs: Sequence[Shape]) -> Shape:
+    incoming = the_image("conv2d", inputs)
+    check_channels(attributes, incoming)
     height, width = spatial_size(
         "conv2d", incoming, attributes.window, attributes.paddings, rounds_up=False
     )
@@ -69,6 +74,73 @@ def conv2d_parameters(attributes: Conv2d, inputs: Sequence[Shape]) -> tuple[Tens
 def conv2d_macs(attributes: Conv2d, inputs: Sequence[Shape], output: Shape) -> int:
     taps = prod(pair(attributes.kernel_size)) * (inputs[0].channels // attributes.groups)
     return taps * output.elements
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose2d(Attributes):
+    """Transposed convolution: every value spread out by the kernel, `stride` places apart."""
+
+    channels: int
+    kernel_size: Pair = 2
+    stride: Pair = 2
+    padding: Pair = 0
+    output_padding: Pair = 0
+    dilation: Pair = 1
+    groups: int = 1
+    bias: bool = False
+
+    @property
+    def window(self) -> Window:
+        down, right = pair(self.stride)
+        strides = Fraction(1, down), Fraction(1, right)
+        return Window(pair(self.kernel_size), strides, pair(self.dilation))
+
+
+def conv_transpose2d_shape(attributes: ConvTranspose2d, inputs: Sequence[Shape]) -> Shape:
+    incoming = the_image("conv_transpose2d", inputs)
+    check_channels(attributes, incoming)
+    sizes = []
+    for size, kernel, stride, pad, more, gap in zip(
+        incoming.spatial,
+        *map(pair, (attributes.kernel_size, attributes.stride, attributes.padding)),
+        *map(pair, (attributes.output_padding, attributes.dilation)),
+        strict=True,
+    ):
+        if min(kernel, stride, gap) < 1 or pad < 0:
+            raise ShapeError(
+                "`conv_transpose2d` needs kernel_size, stride and dilation of at least 1 and "
+                "padding of at least 0"
+            )
+        if not 0 <= more < max(stride, gap):
+            raise ShapeError(
+                f"an `output_padding` of {more} beside a stride of {stride}",
+                f"it tells apart sizes that the stride makes alike: at most {stride - 1}",
+            )
+        sizes.append((size - 1) * stride - 2 * pad + gap * (kernel - 1) + more + 1)
+    if min(sizes) < 1:
+        raise ShapeError(
+            f"spatial size falls to zero: {sizes[0]} x {sizes[1]}",
+            "use less padding, or a larger input",
+            code="F0402",
+        )
+    return image(attributes.channels, *sizes)
+
+
+def conv_transpose2d_parameters(
+    attributes: ConvTranspose2d, inputs: Sequence[Shape]
+) -> tuple[Tensor, ...]:
+    fan_out = attributes.channels // attributes.groups
+    weight = Tensor("weight", (inputs[0].channels, fan_out, *pair(attributes.kernel_size)))
+    if attributes.bias:
+        return weight, Tensor("bias", (attributes.channels,))
+    return (weight,)
+
+
+def conv_transpose2d_macs(
+    attributes: ConvTranspose2d, inputs: Sequence[Shape], output: Shape
+) -> int:
+    taps = prod(pair(attributes.kernel_size)) * (attributes.channels // attributes.groups)
+    return taps * inputs[0].elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +232,7 @@ def embedding_shape(attributes: Embedding, inputs: Sequence[Shape]) -> Shape:
             f"an embedding of {attributes.vocab} tokens in {attributes.width} channels",
             "give at least 1 of both",
         )
-    return sequence(*incoming.sizes, attributes.width)
+    return sequence(incoming.sizes[0], attributes.width)
 
 
 def embedding_parameters(attributes: Embedding, inputs: Sequence[Shape]) -> tuple[Tensor, ...]:
@@ -177,6 +249,17 @@ LAYERS = (
         macs=conv2d_macs,
         depth=lambda attributes: int(attributes.counted),
         weighted=lambda attributes: int(attributes.counted),
+        window=lambda attributes, inputs: attributes.window,
+    ),
+    OperatorSpec(
+        "conv_transpose2d",
+        ConvTranspose2d,
+        "transposed convolution",
+        conv_transpose2d_shape,
+        conv_transpose2d_parameters,
+        macs=conv_transpose2d_macs,
+        depth=lambda attributes: 1,
+        weighted=lambda attributes: 1,
         window=lambda attributes, inputs: attributes.window,
     ),
     OperatorSpec(

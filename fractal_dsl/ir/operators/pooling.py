@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fractal_dsl.ir.operators.kinds import the_image
+from fractal_dsl.ir.operators.kinds import not_tokens, the_image
 from fractal_dsl.ir.operators.spec import Attributes, OperatorSpec, ShapeError, Window
 from fractal_dsl.ir.operators.windows import Pair, pair, spatial_size
 from fractal_dsl.ir.shapes import Shape, image, vector
@@ -59,30 +59,34 @@ def pool_shape(attributes: Pool, inputs: Sequence[Shape]) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class GlobalAvgPool(Attributes):
-    """Mean over height and width: [C, H, W] to [C, 1, 1]."""
+    """Mean over height and width, [C, H, W] to [C, 1, 1], or tokens, [N, D] to [D]."""
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalMaxPool(Attributes):
-    """Largest value over height and width: [C, H, W] to [C, 1, 1]."""
+    """Largest value over height and width, [C, H, W] to [C, 1, 1], or tokens, [N, D] to [D]."""
 
 
 def global_pool_shape(attributes: Attributes, inputs: Sequence[Shape]) -> Shape:
+    if inputs[0].kind == "sequence":
+        return vector(inputs[0].channels)
     return image(the_image(attributes.operator, inputs).channels, 1, 1)
 
 
-def global_window(attributes: Attributes, inputs: Sequence[Shape]) -> Window:
+def global_window(attributes: Attributes, inputs: Sequence[Shape]) -> Window | None:
+    if inputs[0].kind != "image":
+        return None
     height, width = inputs[0].spatial
     return Window((height, width), (1, 1), (1, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Flatten(Attributes):
-    """All values in one row, channels first: [C, H, W] to [C * H * W]."""
+    """All values in one row: [C, H, W] to [C * H * W], [N, D] to [N * D]."""
 
 
 def flatten_shape(attributes: Flatten, inputs: Sequence[Shape]) -> Shape:
-    return vector(inputs[0].elements)
+    return vector(not_tokens("flatten", inputs).elements)
 
 
 POOLING = (
@@ -103,16 +107,16 @@ POOLING = (
     OperatorSpec(
         "global_avg_pool",
         GlobalAvgPool,
-        "mean over height and width",
+        "mean over all places",
         global_pool_shape,
         window=global_window,
     ),
     OperatorSpec(
         "global_max_pool",
         GlobalMaxPool,
-        "largest value over height and width",
+        "largest value over all places",
         global_pool_shape,
         window=global_window,
     ),
-    OperatorSpec("flatten", Flatten, "all values in one row", flatten_shape),
+    OperatorSpec("flatten", Flatten, "all values in one row", flatten_shape, is_view=True),
 )

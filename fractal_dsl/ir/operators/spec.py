@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from fractal_dsl.ir.shapes import Shape
 
-__all__ = ["Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window"]
+Stride: TypeAlias = int | Fraction
+
+__all__ = ["Attributes", "OperatorSpec", "ShapeError", "Tensor", "Window", "check_rate"]
 
 
 class ShapeError(Exception):
@@ -24,6 +27,16 @@ class ShapeError(Exception):
         self.message = message
         self.helps = helps
         self.code = code
+
+
+def check_rate(rate: float) -> None:
+    """Refuses what is no probability of dropping a value."""
+    if not 0 <= rate < 1:
+        raise ShapeError(
+            f"a dropout rate must be in [0, 1), found {rate}",
+            "write `0.15` for 15 %",
+            code="F0502",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +67,14 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How far an operator looks along height and width, for the receptive field."""
+    """How far an operator looks along height and width, for the receptive field.
+
+    A stride of 1/n is that of an operator which makes an image n times as large: it spreads each
+    value over a kernel of the output.
+    """
 
     kernel: tuple[int, int]
-    stride: tuple[int, int]
+    stride: tuple[Stride, Stride]
     dilation: tuple[int, int]
 
 
@@ -78,10 +95,13 @@ class OperatorSpec:
     """One operator: adding one is an entry in `OPERATORS` and a template fragment.
 
     `infer_shape` gives the output's shape or raises `ShapeError`; `parameters` and
-    `buffers` the tensors an instance holds; `macs` multiply-adds for one image (those of
-    convolutions and dense layers; normalisation, activations and pooling count none, as is
-    usual); `depth` convolution layers it adds to a path (projections add none); `weighted`
-    the same with dense layers. `many` operators take two inputs or more, `takes_none` no input.
+    `buffers` the tensors an instance holds; `macs` multiply-adds for one sample (those of
+    convolutions, dense layers and attention; normalisation, activations and pooling count
+    none, as is usual); `depth` convolution layers it adds to a path (projections add none);
+    `weighted` the same with dense layers. `inner` counts elements that it keeps for the
+    backward pass besides its output; an `is_view` operator keeps none at all. `many`
+    operators take two inputs or more, one that `takes_none` no input. Of an `opaque` one
+    nobody knows what tensors it holds, how much it works or how far it looks.
     """
 
     name: str
@@ -94,6 +114,9 @@ class OperatorSpec:
     depth: Callable[[Any], int] = lambda attributes: 0
     weighted: Callable[[Any], int] = lambda attributes: 0
     window: Callable[[Any, Sequence[Shape]], Window | None] = no_window
+    inner: Callable[[Any, Sequence[Shape]], int] = lambda attributes, inputs: 0
+    is_view: bool = False
     many: bool = False
     takes_none: bool = False
+    opaque: bool = False
     callable_by_name: bool = True

@@ -69,8 +69,12 @@ def learned(attributes: Parameter, inputs: Sequence[Shape]) -> tuple[Tensor, ...
 
 
 VALUES = (
-    OperatorSpec("chunk", Chunk, "an equal part", chunk_shape, callable_by_name=False),
-    OperatorSpec("slice", Slice, "some channels", slice_shape, callable_by_name=False),
+    OperatorSpec(
+        "chunk", Chunk, "an equal part", chunk_shape, is_view=True, callable_by_name=False
+    ),
+    OperatorSpec(
+        "slice", Slice, "some channels", slice_shape, is_view=True, callable_by_name=False
+    ),
     OperatorSpec(
         "parameter",
         Parameter,

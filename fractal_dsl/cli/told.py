@@ -1,0 +1,92 @@
+"""What the training commands are told, and what stops them."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import Field
+from types import FrameType
+from typing import Any, Self
+
+from fractal_dsl.cli.arguments import UsageError
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
+from fractal_dsl.train.recipe import (
+    Recipe,
+    changed,
+    from_word,
+    name_of,
+    read_recipe,
+    settings,
+)
+
+__all__ = ["Interrupt", "given", "needing_packages", "recipe_of", "values_of"]
+
+PACKAGES = (
+    "torch", "lightning_fabric", "numpy", "sklearn", "PIL", "matplotlib", "datasets", "pyarrow",
+    "safetensors", "onnx", "onnxscript", "tensorboard",
+)  # fmt: skip
+
+
+def given(arguments: argparse.Namespace) -> list[Field[Any]]:
+    """The settings that the command line names."""
+    return [one for one in settings() if hasattr(arguments, f"recipe_{one.name}")]
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe named, with the settings given. Raises UsageError and DiagnosticError."""
+    recipe = Recipe() if arguments.recipe is None else read_recipe(arguments.recipe)
+    try:
+        return changed(recipe, values_of(arguments))
+    except DiagnosticError as error:
+        said = "; ".join(one.message for one in error.diagnostics)
+        raise UsageError(said) from None
+
+
+def values_of(arguments: argparse.Namespace) -> dict[str, object]:
+    """The settings given, by the names that files have for them."""
+    return {
+        name_of(one): from_word(one, getattr(arguments, f"recipe_{one.name}"))
+        for one in given(arguments)
+    }
+
+
+@contextmanager
+def needing_packages(command: str) -> Iterator[None]:
+    """A package that is missing is said with the way to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in PACKAGES:
+            raise
+        said = f"`fractalc {command}` needs the package `{package}`"
+        raise DiagnosticError(
+            Diagnostic("F0806", said, None, helps=(Help("pip install 'fractal-dsl[train]'"),))
+        ) from None
+
+
+class Interrupt:
+    """Ctrl-C and the system's TERM as a wish to stop after the step; a second one stops at once."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> Self:
+        self.before = [signal.signal(one, self.ask) for one in self.SIGNALS]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one, handler in zip(self.SIGNALS, self.before, strict=True):
+            signal.signal(one, handler)
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True

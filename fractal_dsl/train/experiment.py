@@ -1,0 +1,260 @@
+"""Tables of experiments: rows that train networks, and rows that look at columns of those."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
+from fractal_dsl.driver.output import write_atomically
+from fractal_dsl.driver.sources import read_source
+from fractal_dsl.source import Source, Span
+from fractal_dsl.train.progress import Progress
+from fractal_dsl.train.recipe import Recipe, changed, parse_toml, read_recipe, unknown
+from fractal_dsl.train.run import Job, Result, train
+from fractal_dsl.train.trained import open_run, scored
+
+__all__ = ["Cell", "Experiment", "Row", "carry_out", "read_experiment", "results", "text_table"]
+
+KEYS = ("title", "data", "recipe", "seeds", "settings", "rows", "recalibrate")
+ROW_KEYS = ("name", "spec", "net", "set", "column", "of", "settings", "data", "paper")
+PAPER_KEYS = ("loss", "error")
+SCORES = "scores.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`of` names the row whose trained network this row takes; else it trains `job`.
+
+    `column` is that of the trained network, None everything. `paper` are published figures: the
+    training loss, and the error in per cent.
+    """
+
+    name: str
+    job: Job | None
+    of: str
+    column: int | None
+    paper: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A table to be made; every row with each of the seeds."""
+
+    title: str
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    recalibrate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A row's figures, one for each seed that is done: losses, and errors in per cent."""
+
+    row: Row
+    losses: tuple[float, ...]
+    errors: tuple[float, ...]
+    recalibrated: tuple[float, ...]
+    depth: int
+    parameters: int
+
+
+# Reading -----------------------------------------------------------------------------
+
+
+def read_experiment(
+    path: Path, *, data: str | None = None, recipe: str | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Experiment:  # fmt: skip
+    """A file of TOML; `data`, `recipe` and `settings` count for more than what it says.
+
+    Specifications are found beside it. Raises DiagnosticError (F0803) for what cannot be.
+    """
+    source = read_source(path)
+    table = parse_toml(source)
+    refuse_unknown(table, KEYS, source)
+    base = Recipe()
+    told = recipe or table.get("recipe")
+    if told is not None:
+        base = read_recipe(str(told))
+    base = changed(base, table.get("settings", {}), source)
+    reader = Reader(path.parent, source, base, data or table.get("data"), settings or {})
+    rows = tuple(reader.row(one) for one in table.get("rows", ()))
+    check_rows(rows, source)
+    seeds = tuple(int(one) for one in table.get("seeds", (base.seed,)))
+    title = str(table.get("title", path.stem))
+    return Experiment(title, rows, seeds, int(table.get("recalibrate", 100)))
+
+
+def refuse_unknown(table: Mapping[str, Any], known: Sequence[str], source: Source) -> None:
+    wrong = [
+        unknown(name, dict.fromkeys(known), place(source, name))
+        for name in table
+        if name not in known
+    ]
+    if wrong:
+        raise DiagnosticError(*wrong)
+
+
+def place(source: Source, name: str) -> Span | None:
+    found = re.search(rf"\b({re.escape(name)})\b", source.text)
+    return Span(source, *found.span(1)) if found else None
+
+
+def check_rows(rows: Sequence[Row], source: Source) -> None:
+    trained = [row.name for row in rows if row.job is not None]
+    names = [row.name for row in rows]
+    for row in rows:
+        if names.count(row.name) > 1:
+            raise refused(f"two rows are called {row.name!r}", source, row.name)
+        if row.of not in trained:
+            raise refused(f"no row that trains is called {row.of!r}", source, row.of)
+    if not rows:
+        raise refused("there are no [[rows]]", source, "rows")
+
+
+def refused(said: str, source: Source, word: str) -> DiagnosticError:
+    return DiagnosticError(Diagnostic("F0803", said, place(source, word)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What holds for all rows."""
+
+    folder: Path
+    source: Source
+    recipe: Recipe
+    data: str | None
+    settings: Mapping[str, object]
+
+    def row(self, table: Mapping[str, Any]) -> Row:
+        refuse_unknown(table, ROW_KEYS, self.source)
+        paper = table.get("paper", {})
+        refuse_unknown(paper, PAPER_KEYS, self.source)
+        name = str(table.get("name", ""))
+        if not name or ("spec" in table) == ("of" in table):
+            said = "a row has a `name`, and either `spec` or `of`"
+            raise refused(said, self.source, name or "rows")
+        if "of" in table:
+            return Row(name, None, str(table["of"]), table.get("column"), paper)
+        return Row(name, self.job(table), name, None, paper)
+
+    def job(self, table: Mapping[str, Any]) -> Job:
+        data = self.data or table.get("data")
+        if data is None:
+            raise refused("say what to train on: `data`", self.source, str(table["name"]))
+        recipe = changed(self.recipe, table.get("settings", {}), self.source)
+        recipe = changed(recipe, self.settings)
+        spec = read_source(os.path.relpath(self.folder / str(table["spec"])))
+        words = tuple(map(str, table.get("set", ())))
+        return Job(spec, str(data), recipe, words, table.get("net"), table.get("column"))
+
+
+# Carrying out ------------------------------------------------------------------------
+
+
+def carry_out(
+    experiment: Experiment, folder: Path, progress: Progress, stop: Callable[[], bool]
+) -> bool:
+    """Trains what is not trained yet, seed by seed; whether everything is done."""
+    for seed in experiment.seeds:
+        for row in experiment.rows:
+            if row.job is None or is_done(place_of(folder, row, seed)):
+                continue
+            progress.noted(f"{row.name}, seed {seed}")
+            if not carried(experiment, row.job, place_of(folder, row, seed), seed, progress, stop):
+                return False
+    return True
+
+
+def place_of(folder: Path, row: Row, seed: int) -> Path:
+    slug = re.sub(r"[^a-z0-9]+", "-", row.of.lower()).strip("-")
+    return folder / f"{slug}-{seed}"
+
+
+def is_done(run: Path) -> bool:
+    return (run / SCORES).is_file()
+
+
+def carried(
+    experiment: Experiment, job: Job, run: Path, seed: int, progress: Progress,
+    stop: Callable[[], bool],
+) -> bool:  # fmt: skip
+    seeded = replace(job, recipe=replace(job.recipe, seed=seed))
+    every = tuple(Recipe.__dataclass_fields__)
+    result: Result = train(seeded, run, progress, resume=True, stop=stop, given=every)
+    if result.finished:
+        one = open_run(run)
+        columns = (*one.columns, None)
+        lines = scored(one, one.data.test, columns, batches=experiment.recalibrate)
+        held = {"train": result.last, "columns": [line.as_data() for line in lines]}
+        write_atomically(run / SCORES, json.dumps(held, indent=2).encode())
+    return result.finished
+
+
+# Results -----------------------------------------------------------------------------
+
+
+def results(experiment: Experiment, folder: Path) -> Iterator[Cell]:
+    """The table as far as it is there."""
+    for row in experiment.rows:
+        held = [
+            json.loads((place_of(folder, row, seed) / SCORES).read_text("utf-8"))
+            for seed in experiment.seeds
+            if is_done(place_of(folder, row, seed))
+        ]
+        found = [line for one in held for line in one["columns"] if line["column"] == row.column]
+        again = [line["recalibrated"] for line in found if line["recalibrated"]]
+        yield Cell(
+            row,
+            tuple(training_loss(one["train"], row.column) for one in held),
+            tuple(percent(line["trained"]) for line in found),
+            tuple(percent(one) for one in again),
+            found[0]["depth"] if found else 0,
+            found[0]["parameters"] if found else 0,
+        )
+
+
+def percent(score: Mapping[str, float]) -> float:
+    return 100 * (1 - score["accuracy"])
+
+
+def training_loss(last: Mapping[str, Any], column: int | None) -> float:
+    """In eval mode on all training images as they are, after the last epoch."""
+    found = last["train_at_end"] if column is None else last["train_at_end_columns"][str(column)]
+    return float(found["loss"])
+
+
+def mean_and_spread(values: Sequence[float], digits: int) -> str:
+    """`31.3 +- 0.4`; the spread is the standard deviation over seeds."""
+    if not values:
+        return ""
+    spread = stdev(values) if len(values) > 1 else math.nan
+    said = f"{fmean(values):.{digits}f}"
+    return said if math.isnan(spread) else f"{said} +- {spread:.{digits}f}"
+
+
+def text_table(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
+    """Lines for a terminal; the paper's figures stand beside where a row has some."""
+    width = max(len(cell.row.name) for cell in cells)
+    yield experiment.title
+    yield (
+        f"{'':{width}}  {'depth':>5}  {'parameters':>11}  {'train loss':>16}  {'error %':>14}"
+        f"  {'recalibrated %':>14}  {'paper: loss':>11}  {'error %':>7}"
+    )
+    for cell in cells:
+        loss, error = (cell.row.paper.get(key) for key in PAPER_KEYS)
+        yield (
+            f"{cell.row.name:{width}}  {cell.depth or '':>5}  {cell.parameters or 0:>11,}"
+            f"  {mean_and_spread(cell.losses, 3):>16}  {mean_and_spread(cell.errors, 2):>14}"
+            f"  {mean_and_spread(cell.recalibrated, 2):>14}"
+            f"  {'' if loss is None else f'{loss:.3f}':>11}"
+            f"  {'' if error is None else f'{error:.2f}':>7}"
+        ).rstrip()

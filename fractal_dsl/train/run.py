@@ -1,0 +1,330 @@
+"""A run and its folder: what it was told, its log, its checkpoints.
+
+run.toml         everything it was told, and what it ran with
+spec.fdl         the specification
+model.py         the network that it trains, as generated
+log.jsonl        a line for some steps and for each epoch
+checkpoints/     the last few, each a file that says of itself whether it is whole
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
+from fractal_dsl.driver import Compilation
+from fractal_dsl.driver.output import write_atomically
+from fractal_dsl.driver.settings import parse_settings
+from fractal_dsl.driver.sources import decoded
+from fractal_dsl.source import Source
+from fractal_dsl.train.checkpoint import Checkpoints
+from fractal_dsl.train.data import Data, load_data
+from fractal_dsl.train.initial import initialise
+from fractal_dsl.train.log import Log, read_log
+from fractal_dsl.train.network import Specification, compiled_for, fresh, sha256_of
+from fractal_dsl.train.progress import Progress
+from fractal_dsl.train.ranks import derived, launched
+from fractal_dsl.train.recipe import Recipe, as_toml, changed, name_of, quoted
+from fractal_dsl.train.trainer import PIECES, Trainer
+from fractal_dsl.version import VERSION
+
+__all__ = ["Job", "Result", "Run", "check_specification", "network_of", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run is told. `words` are `--set`'s, as written."""
+
+    source: Source
+    data: str
+    recipe: Recipe
+    words: tuple[str, ...] = ()
+    net: str | None = None
+    column: int | None = None
+
+    @property
+    def spec(self) -> Specification:
+        return Specification(self.source, parse_settings(self.words), self.net, self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended: in `folder`, after `step` of `steps`; `last` is the log's last epoch."""
+
+    folder: Path
+    step: int
+    steps: int
+    last: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        return self.step == self.steps
+
+
+# The folder --------------------------------------------------------------------------
+
+
+class Run:
+    """The folder of a run that has begun."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def about(self) -> Path:
+        return self.folder / "run.toml"
+
+    def exists(self) -> bool:
+        return self.about.is_file()
+
+    def is_used(self) -> bool:
+        """Whether something of a run is there, were it only a part."""
+        return self.log.exists() or (self.folder / "checkpoints").exists()
+
+    def checkpoints(self, job: Job, made: Compilation, data: Data) -> Checkpoints:
+        about = {
+            "fractalc": VERSION,
+            "spec": job.source.text,
+            "imported": [source.text for source in made.imported],
+            "spec_sha256": sha256_of(made),
+            "recipe": as_toml(job.recipe),
+            "data_sha256": data.digest,
+        }
+        return Checkpoints(self.folder / "checkpoints", job.recipe.keep, about)
+
+    def read(self) -> tuple[dict[str, Any], Job]:
+        """What the run was told. Raises DiagnosticError (F0804) where that cannot be known."""
+        try:
+            held = tomllib.loads(self.about.read_text("utf-8"))
+            about, recipe = held["run"], held["recipe"]
+            source = decoded(about["spec"], (self.folder / "spec.fdl").read_bytes())
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).lower()
+            said = f"`{self.folder}` is no folder of a run: {reason}"
+            raise DiagnosticError(Diagnostic("F0804", said, None)) from None
+        job = Job(
+            source, about["data"], changed(Recipe(), recipe), tuple(about.get("set", ())),
+            about.get("net"), about.get("column"),
+        )  # fmt: skip
+        return about, job
+
+    def begin(self, job: Job, made: Compilation, data: Data, fabric: Fabric) -> None:
+        """Makes the folder. Raises DiagnosticError (F0801)."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            said = f"cannot make `{self.folder}`: {reason}"
+            raise DiagnosticError(Diagnostic("F0801", said, None)) from None
+        spec = job.source.text.encode("utf-8", "surrogateescape")
+        write_atomically(self.folder / "spec.fdl", spec)
+        write_atomically(self.folder / "model.py", made.source.encode())
+        write_atomically(self.about, about_text(job, made, data, fabric).encode())
+
+
+def about_text(job: Job, made: Compilation, data: Data, fabric: Fabric) -> str:
+    """`run.toml`: read by `Run.read`, and by `--recipe`."""
+    lines = [
+        "# Everything this run was told, and what it ran with. Written by fractalc.",
+        "[run]",
+        f"spec = {quoted(job.source.name)}",
+        f'spec_sha256 = "{sha256_of(made)}"',
+        f"set = [{', '.join(map(quoted, job.words))}]",
+        *([] if job.net is None else [f"net = {quoted(job.net)}"]),
+        *([] if job.column is None else [f"column = {job.column}"]),
+        f"name = {quoted(made.name)}",
+        f"parameters = {made.report.parameters}",
+        f"data = {quoted(job.data)}",
+        f'data_sha256 = "{data.digest}"',
+        f"training_images = {len(data.train)}",
+        f"held_out_images = {len(data.test)}",
+        f"classes = {data.classes}",
+        f'fractalc = "{VERSION}"',
+        f'torch = "{torch.__version__}"',
+        f'device = "{fabric.device}"',
+        f"processes = {fabric.world_size}",
+        "",
+        "[recipe]",
+        as_toml(job.recipe),
+    ]
+    return "\n".join(lines)
+
+
+def free_folder(name: str, root: Path = Path("runs")) -> Path:
+    """`runs/NAME`, or with the first free number behind it."""
+    folder, number = root / name, 1
+    while folder.exists():
+        number += 1
+        folder = root / f"{name}-{number}"
+    return folder
+
+
+# Training ----------------------------------------------------------------------------
+
+
+def train(
+    job: Job | None,
+    folder: Path | None,
+    progress: Progress,
+    *,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    given: Sequence[str] = (),
+) -> Result:
+    """Trains `job` in `folder` (None: one of its own), or goes on there with `resume`.
+
+    Without `job`, the folder says what to do; `given` are the settings that the caller insists on
+    and that must agree with it. Raises DiagnosticError.
+    """
+    run = None if folder is None else Run(folder)
+    known = run is not None and run.exists()
+    if run is not None and (known or run.is_used()) and not (known and resume):
+        raise DiagnosticError(taken(run.folder))
+    about: dict[str, Any] = {}
+    if known:
+        assert run is not None
+        about, begun = run.read()
+        if job is not None:
+            agree(job, begun, given)
+        job = begun
+    if job is None:
+        raise DiagnosticError(
+            Diagnostic("F0804", f"there is no run in `{folder}` to go on with", None)
+        )
+    fabric = launched(job.recipe)
+    return trained(job, run, fabric, progress, about, stop)
+
+
+def trained(
+    job: Job, run: Run | None, fabric: Fabric, progress: Progress, about: dict[str, Any],
+    stop: Callable[[], bool],
+) -> Result:  # fmt: skip
+    data = load_data(job.data, job.recipe)
+    if about and about["data_sha256"] != data.digest:
+        said = f"the images of `{job.data}` are not those that the run began with"
+        raise DiagnosticError(Diagnostic("F0804", said, None))
+    made = compiled_for(job.spec, data.train.shape, data.classes)
+    if about:
+        check_specification(about, made)
+    if run is None:
+        run = Run(Path(fabric.broadcast(os.fspath(free_folder(made.name)))))
+    first = fabric.is_global_zero
+    if not about and first:
+        run.begin(job, made, data, fabric)
+    fabric.barrier()
+    deterministic(job.recipe)
+    trainer = Trainer(network_of(job.recipe, made), data, job.recipe, fabric)
+    saved = run.checkpoints(job, made, data)
+    heard = progress if first else _silent()
+    if about:
+        restore(trainer, saved, heard)
+    heard.began(facts(run, made, trainer))
+    log = Log(run.log, trainer.step_number) if first else None
+    try:
+        trainer.run(log, saved, heard, stop)
+    finally:
+        if log is not None:
+            log.close()
+    last: dict[str, Any] = next(
+        (one for one in reversed(read_log(run.log)) if one["kind"] == "epoch"), {}
+    )
+    result = Result(run.folder, trainer.step_number, trainer.steps, last)
+    heard.ended(result.finished, last)
+    return result
+
+
+def _silent() -> Progress:
+    from fractal_dsl.train.progress import Silent
+
+    return Silent()
+
+
+def check_specification(about: Mapping[str, Any], made: Compilation) -> None:
+    """Raises DiagnosticError (F0804) where it, or what it imports, has changed since."""
+    if sha256_of(made) != about["spec_sha256"]:
+        said = "the specification, or a file that it imports, is not what the run began with"
+        raise DiagnosticError(Diagnostic("F0804", said, None))
+
+
+def network_of(recipe: Recipe, made: Compilation) -> Any:
+    """The network with its first weights."""
+    net = fresh(made, derived(recipe.seed, "layers"), derived(recipe.seed, "plans"))
+    initialise(net, recipe.initial, derived(recipe.seed, "weights"))
+    return net
+
+
+def deterministic(recipe: Recipe) -> None:
+    if recipe.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+
+
+def restore(trainer: Trainer, saved: Checkpoints, progress: Progress) -> None:
+    """Goes on from the newest whole checkpoint, if there is one."""
+    found = saved.latest()
+    if found is None:
+        return
+    path, state, damaged = found
+    for one, why in damaged:
+        progress.noted(f"checkpoint `{one}` is damaged: {why}; an older one is used")
+    missing = [piece for piece in PIECES if piece not in state]
+    if missing or state.get("spec_sha256") != saved.about["spec_sha256"]:
+        told = f"lacks {', '.join(missing)}" if missing else "is of another specification"
+        raise DiagnosticError(Diagnostic("F0804", f"checkpoint `{path}` {told}", None))
+    if not trainer.load_state(state):
+        progress.noted(
+            f"the checkpoint is of {len(state['random'])} processes, not of"
+            f" {trainer.fabric.world_size}: dropout draws other numbers from here on"
+        )
+    progress.noted(f"going on after step {trainer.step_number:,}, from `{path}`")
+
+
+def facts(run: Run, made: Compilation, trainer: Trainer) -> dict[str, Any]:
+    return {
+        "folder": os.fspath(run.folder), "name": made.name,
+        "parameters": made.report.parameters, "device": str(trainer.fabric.device),
+        "processes": trainer.fabric.world_size, "training_images": len(trainer.data.train),
+        "held_out_images": len(trainer.data.test), "epochs": trainer.recipe.epochs,
+        "step": trainer.step_number, "steps": trainer.steps, "columns": len(trainer.columns),
+    }  # fmt: skip
+
+
+def taken(folder: Path) -> Diagnostic:
+    return Diagnostic(
+        "F0804", f"there is a run in `{folder}` already", None,
+        helps=(Help("--resume goes on with it; another --out begins a new one"),),
+    )  # fmt: skip
+
+
+def agree(wanted: Job, begun: Job, given: Sequence[str]) -> None:
+    """Raises DiagnosticError (F0804) with every setting that is not what the run began with."""
+    wrong = []
+    if wanted.source.text != begun.source.text:
+        wrong.append("the specification")
+    if wanted.data != begun.data:
+        wrong.append(f"the data: {begun.data}, now {wanted.data}")
+    if (wanted.words, wanted.net, wanted.column) != (begun.words, begun.net, begun.column):
+        wrong.append("what is set in the specification")
+    for one in fields(Recipe):
+        before, now = getattr(begun.recipe, one.name), getattr(wanted.recipe, one.name)
+        if one.name in given and before != now:
+            wrong.append(f"`{name_of(one)}`: {before}, now {now}")
+    if wrong:
+        said = "the run began with other settings: " + "; ".join(wrong)
+        raise DiagnosticError(
+            Diagnostic("F0804", said, None,
+                       helps=(Help("--resume needs none of them: the folder knows them"),))
+        )  # fmt: skip

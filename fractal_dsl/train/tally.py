@@ -1,0 +1,63 @@
+"""What the steps of an epoch add up to, kept on the device until the epoch ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fractal_dsl.train.ranks import summed
+
+__all__ = ["Tally"]
+
+LOSS, RIGHT, IMAGES = range(3)
+
+
+class Tally:
+    """Sums of loss, images told right and images, for each column and (row 0) for other plans."""
+
+    def __init__(self, columns: int, device: torch.device) -> None:
+        self.sums = torch.zeros(columns + 1, 3, dtype=torch.float64, device=device)
+        self.live, self.steps = 0.0, 0
+
+    def add(self, column: int, output: Tensor, y: Tensor) -> None:
+        """The outputs of a pass, taken in train mode before its step."""
+        row = self.sums[column]
+        row[LOSS] += cross_entropy(output.float(), y, reduction="sum")
+        row[RIGHT] += (output.argmax(1) == y).sum()
+        row[IMAGES] += len(y)
+
+    def add_work(self, share: float | None) -> None:
+        self.live += 1.0 if share is None else share
+        self.steps += 1
+
+    def clear(self) -> None:
+        self.sums.zero_()
+        self.live, self.steps = 0.0, 0
+
+    def summary(self, fabric: Fabric, *, live: bool) -> dict[str, Any]:
+        """Means over the epoch, of all processes: of all passes, and of each column's own."""
+        rows = summed(fabric, self.sums).tolist()
+        total = [sum(column) for column in zip(*rows, strict=True)]
+        values: dict[str, Any] = {"train": means(total)}
+        if len(rows) > 1:
+            drawn = {str(k): means(row) for k, row in enumerate(rows) if k and row[IMAGES]}
+            values["train_columns"] = drawn
+        if live and self.steps:
+            values["live"] = self.live / self.steps
+        return values
+
+    def state(self) -> dict[str, Any]:
+        return {"sums": self.sums.cpu().clone(), "live": self.live, "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.sums.copy_(state["sums"])
+        self.live, self.steps = state["live"], state["steps"]
+
+
+def means(row: list[float]) -> dict[str, float]:
+    images = max(row[IMAGES], 1.0)
+    return {"loss": row[LOSS] / images, "accuracy": row[RIGHT] / images}

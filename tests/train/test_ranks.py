@@ -1,0 +1,97 @@
+"""Two processes train the network that one would: the same command under torchrun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fractal_dsl.train.checkpoint import newest, read_checkpoint
+from fractal_dsl.train.log import read_log
+from tests.train.nets import SPEC, noise
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = (
+    "net.fdl --data set.npz --epochs 2 --batch 8 --learning-rate 0.05 --log-every 1 --augment +"
+    " --sync-batch-norm true --momentum 0.9"
+)
+
+
+def run(folder: Path, processes: int, *more: str) -> subprocess.CompletedProcess[str]:
+    """Trains in `folder`; dropout is off, as each process draws its own."""
+    (folder / "net.fdl").write_text(SPEC.replace("rate = 0.2", "rate = 0"))
+    data = noise()
+    np.savez(
+        folder / "set.npz", x_train=data.train.pixels.numpy(), y_train=data.train.labels.numpy(),
+        x_test=data.test.pixels.numpy(), y_test=data.test.labels.numpy(),
+    )  # fmt: skip
+    start = [sys.executable, "-m", "fractal_dsl"]
+    if processes > 1:
+        start = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+                 f"--nproc-per-node={processes}", "-m", "fractal_dsl"]  # fmt: skip
+    return subprocess.run(
+        [*start, "train", *WORDS.split(), *more], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, timeout=300,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    done = run(folder, 2, "--out", "two")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("column  train loss") == 1  # one process speaks
+    return folder / "two"
+
+
+def weights(run: Path) -> dict[str, Any]:
+    state = read_checkpoint(next(newest(run / "checkpoints")))
+    return {**state["model"]["weights"]}
+
+
+def test_they_agree_with_one_process_on_the_same_batches(two: Path) -> None:
+    done = run(two.parent, 1, "--out", "one")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(two), weights(two.parent / "one")
+    assert ours.keys() == theirs.keys()
+    for name, one in theirs.items():
+        bound = 1e-3 * float(one.double().abs().max()) + 1e-6
+        assert float((ours[name].double() - one.double()).abs().max()) <= bound, name
+    epochs = [[line for line in read_log(folder / "log.jsonl") if line["kind"] == "epoch"]
+              for folder in (two, two.parent / "one")]  # fmt: skip
+    for a, b in zip(*epochs, strict=True):
+        assert a["train"]["loss"] == pytest.approx(b["train"]["loss"], rel=1e-3)
+        assert a["test"]["loss"] == pytest.approx(b["test"]["loss"], rel=1e-3)
+        assert a["train_columns"].keys() == b["train_columns"].keys()
+
+
+def test_their_checkpoint_holds_random_numbers_of_both(two: Path) -> None:
+    state = read_checkpoint(next(newest(two / "checkpoints")))
+    assert len(state["random"]) == len(state["plans"]) == 2
+    assert not np.array_equal(state["random"][0]["cpu"], state["random"][1]["cpu"])
+
+
+@pytest.mark.slow
+def test_they_stop_and_go_on_as_if_they_had_not(two: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(two, tmp_path / "again")
+    first, second = sorted((tmp_path / "again" / "checkpoints").iterdir())
+    second.unlink()
+    done = run(tmp_path, 2, "--out", "again", "--resume")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(tmp_path / "again"), weights(two)
+    assert first.exists() and all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.slow
+def test_a_batch_must_divide(tmp_path: Path) -> None:
+    done = run(tmp_path, 2, "--batch", "9")
+    assert done.returncode != 0
+    assert "F0803" in done.stderr and "a batch of 9 does not divide among 2" in done.stderr
