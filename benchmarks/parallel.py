@@ -74,7 +74,7 @@ def rank_claims(given: argparse.Namespace) -> list[Claim]:
     x, target = torch.randn(given.batch, 3, 8, 8), torch.randint(10, (given.batch,))
     ours = Step(DropPathParallel(net()), x, target)
     unused = Step(DistributedDataParallel(net(), find_unused_parameters=True), x, target)
-    plans = stratified(ours.model.module, given.draws)
+    plans = stratified(ours.model.module, given.draws, 8)
     rounds = [
         {"ours": lambda plan=plan: ours(plan), "ddp": lambda plan=plan: unused(plan)}
         for _, plan in plans

@@ -19,6 +19,7 @@ from fractal_dsl.passes.columns import ColumnMap
 from fractal_dsl.passes.extract import extract_column
 from fractal_dsl.passes.recompute import recomputed
 from fractal_dsl.passes.report import Report, analyse
+from fractal_dsl.passes.schedule import schedule
 from fractal_dsl.source import Source
 from fractal_dsl.version import VERSION
 
@@ -88,6 +89,7 @@ class Compilation:
             style=style,
             columns=self._columns(),
             recomputed=recomputed(self.program) if checkpoint else (),
+            order=schedule(self.program) if style == "flat" else None,
             spec_name=PurePath(self.spec.name).name,
             spec_sha256=digest([self.spec, *self.imported]),
             imported=len(self.imported),

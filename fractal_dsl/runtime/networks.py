@@ -171,7 +171,8 @@ def traced(model: nn.Module, plan: Plan | None) -> fx.GraphModule:
     Dead parts are not there, nor are joins with one live input. Names stay.
     """
     tracer = _Tracer(model)
-    graph = tracer.trace(_UnderPlan(model, plan))
+    with torch.enable_grad():  # without, joins would add up in place
+        graph = tracer.trace(_UnderPlan(model, plan))
     graph._tracer_cls = fx.Tracer  # for unpickling, where all modules are left whole
     held = nn.Module()
     held.training = model.training
@@ -179,6 +180,7 @@ def traced(model: nn.Module, plan: Plan | None) -> fx.GraphModule:
         node.type = None  # annotations, which pickle as text
         if node.op == "call_function" and node.target is tracer.mean:
             node.op, node.target = "call_module", f"join_{number}"  # no part is called so
+            node.kwargs = {}
             _hold(held, node.target, Mean())
         elif node.op == "call_module":
             node.target = node.target.removeprefix("network.")

@@ -11,9 +11,9 @@ from tests.emit_torch.nets import BLOCK, NET, compiled
 
 @pytest.mark.parametrize("columns", range(4, 17))
 def test_a_block_takes_ten_lines_a_level_at_most(columns: int) -> None:
-    """f(16) has 65,535 convolutions; what does not depend on C fits in 200 lines."""
+    """f(16) has 65,535 convolutions; what does not depend on C fits in 215 lines."""
     lines = compiled(BLOCK, C=columns).source.count("\n")
-    assert lines <= 10 * columns + 200
+    assert lines <= 10 * columns + 215
 
 
 def test_levels_are_as_long_as_each_other() -> None:

@@ -145,7 +145,8 @@ class Calls:
 
     def join(self, part: Meet, operands: Safe) -> Code:
         if not self.context.is_sampled:
-            return fill("mean({})", operands)
+            shared = self.context.shares(part)
+            return fill("mean({}, shared=True)" if shared else "mean({})", operands)
         return fill("{}({})", module(self.modules, part.path), operands)
 
     def row(self, part: Meet) -> Code:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from fractal_dsl.emit.torch.instances import Instance, Tapes, kept_members, walk
+from fractal_dsl.emit.torch.owned import owned
 from fractal_dsl.emit.torch.picks import Picks
 from fractal_dsl.emit.torch.sizes import SIZES, Key, Number, Sizes, Slot, Vector, divide
 from fractal_dsl.emit.torch.tape import (
@@ -65,6 +66,7 @@ class Classes:
     def __init__(self, tapes: Tapes, picks: Picks) -> None:
         self.tapes = tapes
         self.picks = picks
+        self.owned = owned(tapes.program)
         self.of: dict[Instance, Class] = {}
         self.ordered: list[Class] = []
         self.family: dict[int, Family] = {}
@@ -215,6 +217,11 @@ class Classes:
         yield Slot(Key(at, number, "picks"), "picks", picks)
         rates = self.picks.rates(member.graph, join.operands)
         yield Slot(Key(at, number, "rates"), "rates", rates)
+        yield Slot(Key(at, number, "shared"), "shared", self.shares(member))
+
+    def shares(self, member: Member) -> bool:
+        """Whether something else may read what comes to a join, which then must stay as it is."""
+        return not self.owned[member.graph].issuperset(member.node.inputs)
 
 
 def place_of(graph: Graph) -> object:

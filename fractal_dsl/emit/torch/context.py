@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import islice
 from typing import TypeAlias
 
 from fractal_dsl.emit.torch.classes import Classes, Family, each_number
@@ -148,15 +149,29 @@ class Context:
         return self.call(at, before + number)
 
     def join(self, at: int, number: int) -> Code:
-        arity, picks, rates = (
-            Key(at, number, role) for role in ("arity", "picks", "rates")
+        arity, picks, rates, shared = (
+            Key(at, number, role) for role in ("arity", "picks", "rates", "shared")
         )  # fmt: skip
         given: list[Safe] = [self.number(arity)]
         if not (self.is_literal(picks) and self.values[picks] == self.classes.picks.common):
             given.append(fill("picks={}", self.number(picks)))
         if not (self.is_literal(rates) and self.values[rates] is None):
             given.append(fill("rates={}", self.number(rates)))
+        if not (self.is_literal(shared) and not self.values[shared]):
+            given.append(fill("shared={}", self.number(shared)))
         return fill("Join({})", commas(given))
+
+    def shares(self, part: Meet) -> bool:
+        """Whether, in any class of the family, a join may not overwrite what it takes in."""
+        at = self.at[id(part)]
+        graphs = {instance.graph for _, instance in self.family.instances}
+        alike = (next(islice(walk(self.tapes.body(graph)), at, None)) for graph in graphs)
+        return any(
+            self.classes.shares(member)
+            for one in alike
+            if isinstance(one, Meet)
+            for member in one.members
+        )
 
     # Shapes ----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from fractal_dsl.emit.torch.calls import called, formula_on_samples, tied
 from fractal_dsl.emit.torch.docs import class_doc
@@ -16,6 +17,7 @@ from fractal_dsl.emit.torch.flat_needs import ALWAYS, NEVER, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
+from fractal_dsl.emit.torch.owned import owned_in_flat
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.registers import input_names
 from fractal_dsl.emit.torch.templates import written
@@ -31,13 +33,29 @@ from fractal_dsl.ir.shapes import Shape
 __all__ = ["flat_view"]
 
 
-def flat_view(program: Program, columns: ColumnTable | None, picks: Picks) -> ClassView:
-    """The one class of a flat module; with `columns` its joins are steered by plans."""
-    return _FlatWriter(program, columns, picks).view()
+Feeds: TypeAlias = "dict[int, list[tuple[int, int]]]"
+"""By values, the joins that they go to, by position, and which operands they are there."""
+
+
+def flat_view(
+    program: Program, columns: ColumnTable | None, picks: Picks, order: Sequence[int] | None = None
+) -> ClassView:
+    """The one class of a flat module; with `columns` its joins are steered by plans.
+
+    `order` are the positions of the nodes in the order to compute them, if not their own;
+    branches under stochastic depth keep theirs.
+    """
+    return _FlatWriter(program, columns, picks, order).view()
 
 
 class _FlatWriter:
-    def __init__(self, program: Program, columns: ColumnTable | None, picks: Picks) -> None:
+    def __init__(
+        self,
+        program: Program,
+        columns: ColumnTable | None,
+        picks: Picks,
+        order: Sequence[int] | None,
+    ) -> None:
         self.program = program
         self.columns = columns
         sampling = program.sampling
@@ -47,6 +65,7 @@ class _FlatWriter:
         self.flat: FlatProgram = flatten(program)
         self.nodes = self.flat.nodes
         self.readers = Counter(source for node in self.nodes for source in node.inputs)
+        self.owned = owned_in_flat(self.flat)
         names = Names(["plan_seed"])
         self.heads = {head: ident(names.free(head.name)) for head in program.head_parameters}
         self.name = Names().free(program.name)
@@ -56,6 +75,8 @@ class _FlatWriter:
         self.begun: set[int] = set()
         self.sees_some = self.per_sample or leaves_out(program)
         self.branches = Branches(self.flat)
+        as_written = [at for at, node in enumerate(self.nodes) if not node.is_input]
+        self.order = as_written if order is None or self.branches.ends else list(order)
         self.base: tuple[int, Need] = (-1, ALWAYS)
         self.outer: list[Outer] = []
         self.functions = 0
@@ -167,9 +188,11 @@ class _FlatWriter:
     def is_inplace(self, node: FlatNode) -> bool:
         """Where nothing else reads what comes in, and its maker needs only its own input."""
         (source,) = node.inputs[:1] or (0,)
-        before = self.nodes[source].attributes
-        fresh = before is not None and before.operator == "batch_norm"
-        return fresh and self.readers[source] == 1 and source not in self.flat.outputs
+        before = self.nodes[source]
+        if before.attributes is None or self.readers[source] != 1 or source in self.flat.outputs:
+            return False
+        kind = before.attributes.operator
+        return kind == "batch_norm" or (kind == "dropout2d" and self.is_inplace(before))
 
     def join(self, number: int, picks: tuple[Pick, ...] | None) -> Code:
         node = self.nodes[self.flat.joins[number]]
@@ -235,61 +258,77 @@ class _FlatWriter:
 
     def forward(self) -> list[Line]:
         needs = self.needs = FlatNeeds(self.flat).found if self.columns is not None else None
-        last = self.branches.last_readers()
-        last.update(dict.fromkeys(self.flat.outputs, len(self.nodes)))
+        last, feeds = self.last_reads(), self.feeds()
         self.variables.update(zip(self.flat.inputs, self.input_names(), strict=True))
-        feeds: dict[int, list[tuple[int, int]]] = {}
-        for join in self.flat.joins:
-            if needs is not None and needs[join] == NEVER:
-                continue
-            for operand, source in enumerate(self.nodes[join].inputs):
-                feeds.setdefault(source, []).append((join, operand))
-        for at, node in enumerate(self.nodes):
-            need = ALWAYS if needs is None else needs[at]
+        for at in self.flat.inputs:
+            self.put(at, feeds, last)
+        for step, at in enumerate(self.order):
+            node, need = self.nodes[at], ALWAYS if needs is None else needs[at]
             if need == NEVER:
                 continue
             for end in self.branches.ends.get(at, ()):
                 self.enter(end, feeds)
             if node.start is not None:
                 self.leave(at, need)
-                self.release(self.branches.sources[at], at, last)
-                self.variables[at] = self.new()
-                text = self.called_branch(at, need)
-                self.say(
-                    need, fill("{} = {}", self.variables[at], text), str(list(node.shape.sizes))
-                )
-            elif not node.is_input:
-                text = self.operation(at, node)
-                for source in dict.fromkeys(node.inputs):
-                    self.release(source, at, last)
-                self.variables[at] = self.new()
-                note = str(list(node.shape.sizes))
-                self.say(need, fill("{} = {}", self.variables[at], text), note)
-            if needs is not None:
-                for join, operand in feeds.get(at, ()):
-                    if self.branches.around(join) == self.branches.around(at):
-                        self.put(at, join, operand)
+                read, text = [self.branches.sources[at]], self.called_branch(at, need)
+            else:
+                read, text = [*node.inputs], self.operation(at, node)
+            done = [source for source in dict.fromkeys(read) if last.get(source) == step]
+            done = [source for source in done if source != self.base[0]]
+            self.variables[at] = self.variables[done[0]] if done else self.new()
+            self.say(need, fill("{} = {}", self.variables[at], text), str(list(node.shape.sizes)))
+            for source in done[1:]:
+                self.let_go(source, need)
+            self.put(at, feeds, last)
+        return spaced([*self.grouped(), *self.returned()])
+
+    def last_reads(self) -> dict[int, int]:
+        """The step at which a value is read last; not of one that only goes to joins.
+
+        What a branch reads from outside, its end reads.
+        """
+        steps = {at: step for step, at in enumerate(self.order)}
+        last: dict[int, int] = {}
+        for at in self.order:
+            for source in self.nodes[at].inputs:
+                if self.nodes[at].join is None or not self.is_beside(source, at):
+                    step = steps[self.branches.reader(source, at)]
+                    last[source] = max(last.get(source, 0), step)
+        return {**last, **dict.fromkeys(self.flat.outputs, len(self.nodes))}
+
+    def is_beside(self, one: int, other: int) -> bool:
+        """Whether two nodes stand in the same branch, or in none."""
+        return self.branches.around(one) == self.branches.around(other)
+
+    def feeds(self) -> Feeds:
+        """The joins, by position, and operands that a value goes to."""
+        found: Feeds = {}
+        for join in self.flat.joins:
+            if self.needs is not None and self.needs[join] == NEVER:
+                continue
+            for operand, source in enumerate(self.nodes[join].inputs):
+                found.setdefault(source, []).append((join, operand))
+        return found
+
+    def returned(self) -> list[Line]:
         kind = fill("Samples" if self.per_sample else "Tensor")
         values = [self.variables[at] for at in self.flat.outputs]
         if len(values) > 1:
-            self.say(ALWAYS, fill("return {}", commas(values)))
-        else:
-            self.say(ALWAYS, fill("y: {} = {}", kind, values[0]))
-            self.say(ALWAYS, fill("return y"))
-        return spaced(self.grouped())
+            return [Line(fill("return {}", commas(values)))]
+        return [Line(fill("y: {} = {}", kind, values[0])), Line(fill("return y"))]
 
     # Branches ------------------------------------------------------------------------
 
-    def enter(self, end: int, feeds: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+    def enter(self, end: int, feeds: Feeds) -> None:
         """A function of its own for a branch under stochastic depth: `x` is what comes in."""
         source = self.branches.sources[end]
         need = self.needs[end] if self.needs else ALWAYS
         self.outer.append(Outer(self.lines, self.variables, self.free, self.base))
         self.lines, self.variables, self.free = [], {source: fill("x")}, []
         self.base = (source, need)
-        for join, operand in feeds.get(source, ()) if self.needs else ():
+        for join, operand in feeds.get(source, ()):
             if self.branches.around(join) == end:
-                self.put(source, join, operand)
+                self.put_into(source, join, operand)
 
     def leave(self, end: int, need: Need) -> None:
         value = self.read(self.nodes[end].inputs[0], need)
@@ -313,13 +352,13 @@ class _FlatWriter:
         return fill("{}({})", placed_at(self.nodes[end].key), commas(given))
 
     def operation(self, at: int, node: FlatNode) -> Code:
-        values = [self.read(source, self.needs[at] if self.needs else ALWAYS)
-                  for source in node.inputs]  # fmt: skip
         if node.attributes is None:
-            if self.columns is None:
-                return fill("mean([{}])", commas(values))
             assert node.join is not None
+            if self.columns is None:
+                return fill("mean(ys_{})", literal(node.join))
             return fill("self.join_{}(ys_{})", literal(node.join), literal(node.join))
+        need = self.needs[at] if self.needs else ALWAYS
+        values = [self.read(source, need) for source in node.inputs]
         shapes = self.shapes(node)
         if node.weight:
             return tied(placed_at(node.weight), values[0], self.per_sample)
@@ -346,19 +385,37 @@ class _FlatWriter:
             return text
         return fill("{}.at({})", text, self.who(need))
 
-    def put(self, at: int, join: int, operand: int) -> None:
-        """An operand into its join's list, if it lives."""
+    def put(self, at: int, feeds: Feeds, last: Mapping[int, int]) -> None:
+        """A value to the joins that it feeds, where it lives; away, if only they read it."""
+        going = [one for one in feeds.get(at, ()) if self.is_beside(one[0], at)]
+        for join, operand in going:
+            self.put_into(at, join, operand)
+        if going and at not in last:
+            self.let_go(at, self.needs[at] if self.needs else ALWAYS)
+
+    def put_into(self, at: int, join: int, operand: int) -> None:
         number = self.nodes[join].join
         assert number is not None
-        need = frozenset({(number, operand)})
+        need = ALWAYS if self.columns is None else frozenset({(number, operand)})
         if join not in self.begun:
             self.begun.add(join)
             start = len(self.lines)
             while start and self.lines[start - 1][0] == need:
                 start -= 1
-            begin = Line(fill("ys_{} = []", literal(number)))
+            begin = Line(fill("ys_{} = {}", literal(number), self.empty(join)))
             self.lines.insert(start, (ALWAYS, begin))
         self.say(need, fill("ys_{}.append({})", literal(number), self.read(at, need)))
+
+    def empty(self, join: int) -> Code:
+        """What a join's operands are put into: their sum, or a list."""
+        if self.per_sample:
+            return fill("[]")
+        alone = self.owned.issuperset(self.nodes[join].inputs)
+        return fill("Sum()" if alone else "Sum(shared=True)")
+
+    def let_go(self, at: int, need: Need) -> None:
+        self.free.append(self.variables[at])
+        self.say(need, fill("del {}", self.variables[at]))
 
     def say(self, need: object, code: Code, note: str = "") -> None:
         self.note(need, Line(code, note))
@@ -366,11 +423,6 @@ class _FlatWriter:
     def note(self, need: object, line: Line) -> None:
         """Inside a branch, what the branch itself is needed for goes without saying."""
         self.lines.append((ALWAYS if need == self.base[1] else need, line))
-
-    def release(self, source: int, at: int, last: Mapping[int, int]) -> None:
-        """The variable of a value that is read here last may be used again."""
-        if last[source] == at and source != self.base[0]:
-            self.free.append(self.variables[source])
 
     def new(self) -> Code:
         if self.free:

@@ -197,6 +197,7 @@ class _Writer:
         for at, part in enumerate(self.body.operations):
             self.names.move_to(at)
             self.write(at, part)
+            self.let_go(at, part)
         if self.is_told and self.sampled and not self.is_direct(self.body.outputs):
             self.names.move_to(len(self.body.operations))
             self.flush(OUTPUT, len(self.body.outputs))
@@ -242,6 +243,23 @@ class _Writer:
                     self.inlined[outputs_of(part)[0]] = text
                 elif not self.append(part, text):
                     self.assign(part, text)
+
+    def let_go(self, at: int, part: Part) -> None:
+        """Forget what is read last here: else it is held while more is computed."""
+        if isinstance(part, Meet | Loop) or at in self.inline or self.is_last(at):
+            return
+        given = {self.names.of(value) for value in outputs_of(part) if self.names.is_known(value)}
+        asked = part.asked.inputs if isinstance(part, Invoke | Open) else ()
+        sure = [value for number, value in enumerate(inputs_of(part)) if number not in asked]
+        done = {self.names.of(value): None for value in self.names.read_last(sure)}
+        for name in done:
+            if name not in given and name.isidentifier():  # a module that is shared stays
+                self.add(self.conditions.need(outputs_of(part)[0]), fill("del {}", name))
+
+    def is_last(self, at: int) -> bool:
+        """Whether nothing is computed after position `at`."""
+        rest = self.body.operations[at + 1 :]
+        return all(isinstance(part, Meet | Unpack) for part in rest)
 
     def expression(self, part: Part) -> Code:
         need = self.conditions.need(outputs_of(part)[0])

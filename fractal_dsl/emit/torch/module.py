@@ -45,6 +45,7 @@ def emit_module(
     style: str = "modules",
     columns: ColumnTable | None = None,
     recomputed: Collection[int] = (),
+    order: Sequence[int] | None = None,
     spec_name: str,
     spec_sha256: str,
     imported: int = 0,
@@ -55,15 +56,17 @@ def emit_module(
     `style` is "modules", a class for each rule level, or "flat", one class with everything
     in a row; both have the same state-dict keys. `columns` are needed where the program is
     sampled (`passes.column_table`). Instances of the graphs `recomputed` (`modules` style only)
-    keep nothing for the backward pass. What is returned has passed `check_code`.
+    keep nothing for the backward pass. `order` is that of the nodes in `flat` style
+    (`passes.schedule`). What is returned has passed `check_code`.
     """
     externs = extern_paths(program)
     has_joins = any(isinstance(node, Join) for graph in program.graphs for node in graph.nodes)
     sampled = program.sampling is not None and has_joins
     picks = Picks(program, columns if sampled else None)
     table_ = columns if sampled else None
+    per_sample = sampled and program.sampling is not None and program.sampling.per_sample
     if style == "flat":
-        views = [flat_view(program, table_, picks)]
+        views = [flat_view(program, table_, picks, order)]
     else:
         views = class_views(Classes(Tapes(program, table_), picks), recomputed)
     thins = leaves_out(program)
@@ -78,6 +81,7 @@ def emit_module(
         "name": views[-1].name,
         "plan": plan,
         "has_joins": has_joins,
+        "sums": True if has_joins and style == "flat" and not per_sample else None,
         "recompute": True if recomputed else None,
         "norms": norms,
         "thins": thins,
@@ -108,7 +112,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
-PARTS = ("Attention", "Learned", "Timing", "biased")
+PARTS = ("Attention", "Learned", "MaxPool2d", "Timing", "biased")
 PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives"
 
 
@@ -135,12 +139,14 @@ def plan_view(
     made = " ".join(line for view in views for line in (*view.attributes, *view.modules))
     groups = any(isinstance(p, tuple) for n in range(len(picks.merged)) for p in picks.table(n))
     own_picks, own_rates = "picks" in made or groups, "rates" in made
+    own_shared = "shared" in made
     note = f"{PICKS_NOTE}, where not said otherwise" if own_picks else PICKS_NOTE
     return PlanView(
         picks=laid_out([Line(fill("COLUMNS = {}", table(picks.common)), note)]),
-        join_head=join_head(own_picks, own_rates, groups),
+        join_head=join_head(own_picks, own_rates, own_shared, groups),
         own_picks=own_picks,
         own_rates=own_rates,
+        own_shared=own_shared,
         has_groups=groups,
         local=literal(sampling.local),
         mixture=literal(sampling.mixture),
@@ -155,13 +161,15 @@ def plan_view(
     )
 
 
-def join_head(own_picks: bool, own_rates: bool, groups: bool) -> list[Safe]:
+def join_head(own_picks: bool, own_rates: bool, own_shared: bool, groups: bool) -> list[Safe]:
     given = [fill("self"), fill("arity: int")]
     if own_picks:
         kind = fill("int | tuple[int, ...]" if groups else "int")
         given.append(fill("picks: Sequence[{}] | None = COLUMNS", kind))
     if own_rates:
         given.append(fill("rates: Sequence[float | None] | None = None"))
+    if own_shared:
+        given.append(fill("shared: bool = False"))
     return laid_out([Line(fill("def __init__({}) -> None:", commas(given)))], 1)
 
 
@@ -192,7 +200,9 @@ def imports(
             "cast": "cast" in words(text),
         },
     }  # fmt: skip
-    asks = has_joins or again or thins or re.search(r"\btorch\.|\b(Learned|Timing)\(", text)
+    asks = (
+        has_joins or again or thins or re.search(r"\btorch\.|\b(Learned|MaxPool2d|Timing)\(", text)
+    )
     used: list[Safe] = [fill("import torch")] if asks else []
     used = [*used, *import_lines(externs), fill("from torch import Tensor, nn")]
     if draws:
@@ -216,7 +226,7 @@ def words(text: str) -> set[str]:
 def parts(views: Sequence[ClassView]) -> set[str]:
     """Names of our own layers that the code uses; the template of them asks."""
     made = "\n".join(line for view in views for line in view.modules)
-    return {name for name in PARTS if re.search(rf"\b{name}\(", made)}
+    return {name for name in PARTS if re.search(rf"(?<!nn\.)\b{name}\(", made)}
 
 
 def partial_norms(views: Sequence[ClassView]) -> list[Safe]:

@@ -248,6 +248,8 @@ def kind_of(classes: Classes, argument: Argument) -> Code:
     ]
     if argument.kind == "picks":
         return fill("Sequence[int] | None")
+    if argument.kind == "shared":
+        return fill("bool")
     if argument.kind == "rates":
         return fill("Sequence[float | None] | None")
     if any(isinstance(value, tuple) for value in values):

@@ -75,6 +75,15 @@ class Registers:
         """Keep the name of `value` until all of other values are read last."""
         self.last[value] = max(self.last.get(one, 0) for one in until)
 
+    def read_last(self, values: Sequence[int]) -> list[int]:
+        """Those of `values` that nothing reads any more; what came in belongs to the caller."""
+        return [
+            value
+            for value in dict.fromkeys(values)
+            if value in self.known and value not in self.body.inputs
+            and self.last.get(value) == self.at
+        ]  # fmt: skip
+
     def of(self, value: int) -> Code:
         return self.known[value]
 

@@ -104,8 +104,11 @@ def written(
     view["sees_some"] = sees_some
     view["many"] = len(inputs) > MANY
     view["pair"] = len(inputs) == 2
-    if "ceil" in facts and view["stride"] == view["kernel_size"]:
-        view["stride"] = None
+    if "ceil" in facts:
+        if view["stride"] == view["kernel_size"]:
+            view["stride"] = None
+        given = [view["kernel_size"], view["stride"], view["padding"], facts["ceil"]]
+        view["halves"] = given == [literal(2), None, None, False]
     if "half" in facts:
         view["half"] = half(numbers["kernel_size"]) if facts["half"] else None
         view.setdefault("padding", None)

@@ -111,15 +111,19 @@ def leaves_out(program: Program) -> bool:
 
 
 def mark_inplace(body: Body) -> None:
-    """Let a ReLU overwrite the output of a batch norm that nothing else reads."""
+    """Let a ReLU overwrite the output of a batch norm that nothing else reads.
+
+    Channels that are dropped between the two are dropped in place, too: neither needs what
+    the batch norm gave for its gradient.
+    """
     uses = uses_of(body)
-    normed = {
-        part.result
-        for part in body.operations
-        if isinstance(part, Layer)
-        and operator_of(part.members[0]).attributes.operator == "batch_norm"
-        and len(uses[part.result]) == 1
-    }
+    spare: set[int] = set()
     for part in body.operations:
-        if isinstance(part, Layer) and part.inputs and part.inputs[0] in normed:
-            part.inplace = operator_of(part.members[0]).attributes.operator in ("relu", "relu6")
+        if not isinstance(part, Layer):
+            continue
+        operator = operator_of(part.members[0]).attributes.operator
+        if part.inputs and part.inputs[0] in spare:
+            part.inplace = operator in ("relu", "relu6", "dropout2d")
+        dropped = operator == "dropout2d" and part.inplace
+        if (operator == "batch_norm" or dropped) and len(uses[part.result]) == 1:
+            spare.add(part.result)

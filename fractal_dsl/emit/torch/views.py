@@ -63,7 +63,8 @@ class PlanView:
     """The drop-path section. `picks` says those that most joins have.
 
     `join_head` are the first lines of a join's `__init__`; `own_picks`, `own_rates`: some
-    joins have others than most. `has_groups`: some joins keep several inputs in a column.
+    joins have others than most; `own_shared`: some must not overwrite what they take in.
+    `has_groups`: some joins keep several inputs in a column.
     `local`, `mixture` and `columns` are what the network begins with.
     `some_columns` are those that global sampling may draw, None for all. `per_sample`: each
     sample has a plan of its own; `told` as of a class. `simultaneous`: a step trains a local
@@ -75,6 +76,7 @@ class PlanView:
     join_head: list[Safe]
     own_picks: bool
     own_rates: bool
+    own_shared: bool
     has_groups: bool
     local: Safe
     mixture: Safe
