@@ -44,18 +44,19 @@ class ReceptiveField:
 
 
 def receptive_field(program: Program) -> ReceptiveField | None:
-    """The largest receptive field of a network on images; None for other inputs.
+    """The largest receptive field of a network on images; None where an input is no image.
 
     None too where a module of others looks as far as nobody knows.
     """
-    if program.input.kind != "image" or counts.externs(program):
+    images = [shape for shape in program.net.inputs if shape.kind == "image"]
+    if len(images) < len(program.net.inputs) or counts.externs(program):
         return None
     view = PathFold(program, VIEWS).through()
     if view is None:
         return None
     sizes = [1 + max(span(0) for span in axis) for axis in view.axes]
     if view.is_whole:
-        sizes = [max(size, edge) for size, edge in zip(sizes, program.input.spatial, strict=True)]
+        sizes = [max(sides) for sides in zip(sizes, *(one.spatial for one in images), strict=True)]
     jumps = [max(span.slope for span in axis) for axis in view.axes]
     return ReceptiveField(sizes[0], sizes[1], (jumps[0], jumps[1]), view.is_whole)
 

@@ -90,7 +90,7 @@ def test_random_programs_are_the_same_in_both_styles() -> None:
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
-    @given(fdl_programs())
+    @given(fdl_programs(several=False))
     def agrees(text: str) -> None:
         compilation = compile_source(Source("random.fdl", text))
         one, other = (compilation.module(style)().double() for style in STYLES)

@@ -40,11 +40,11 @@ def tensor_sizes(flat: FlatProgram, node: FlatNode, which: str) -> int:
 
 
 def dead_ends_removed(flat: FlatProgram) -> nx.MultiDiGraph[int]:
-    """The flat DAG from the input to the output; a parameter lies on no path."""
+    """The flat DAG from the inputs to the outputs."""
     view = flat_networkx(flat)
-    before = nx.ancestors(view, flat.output) | {flat.output}
     behind = set(flat.inputs).union(*(nx.descendants(view, at) for at in flat.inputs))
-    return view.subgraph(before & behind)
+    before = set(flat.outputs).union(*(nx.ancestors(view, at) for at in flat.outputs))
+    return view.subgraph(behind & before)
 
 
 def longest(flat: FlatProgram, weigh: Callable[[FlatNode], int]) -> int:
@@ -60,25 +60,31 @@ def lengths(flat: FlatProgram) -> Counter[int]:
     found: dict[int, Counter[int]] = {}
     for at in nx.topological_sort(view):
         node = flat.nodes[at]
-        here: Counter[int] = Counter({0: 1} if at in flat.inputs else {})
+        here: Counter[int] = Counter({0: 1}) if node.is_input else Counter()
         for source, _, _ in view.in_edges(at, keys=True):
             for length, number in found[source].items():
                 here[length + layers(node)] += number
         found[at] = here
-    return found[flat.output]
+    return sum((found.get(at, Counter()) for at in flat.outputs), Counter())
 
 
 def listed_lengths(flat: FlatProgram) -> Counter[int]:
     """The same by listing every path."""
     view = dead_ends_removed(flat)
-    ways: Any = nx.all_simple_edge_paths(view, 0, flat.output)
-    return Counter(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
+    total: Counter[int] = Counter()
+    for start, end in product(flat.inputs, flat.outputs):
+        if start == end:
+            total[0] += 1
+        elif start in view and end in view:
+            ways: Any = nx.all_simple_edge_paths(view, start, end)
+            total.update(sum(layers(flat.nodes[edge[1]]) for edge in way) for way in ways)
+    return total
 
 
 def field(flat: FlatProgram, axis: int) -> tuple[int, Fraction, bool]:
-    """Places of the input that one of the output sees, largest jump, whether a path sees all.
+    """Places of an input that one of an output sees, largest jump, whether a path sees all.
 
-    From the output back: how many steps of each value lie between what one place of it sees.
+    From the outputs back: how many steps of each value lie between what one place of it sees.
     """
     view = dead_ends_removed(flat)
     steps: dict[int, int] = {}
@@ -88,10 +94,14 @@ def field(flat: FlatProgram, axis: int) -> tuple[int, Fraction, bool]:
         readers = [flat.nodes[reader] for reader in view.successors(at)]
         ways = [looks(flat, reader, axis) for reader in readers]
         after = list(zip(view.successors(at), ways, strict=True))
-        steps[at] = max((way(steps[reader]) for reader, (way, *_) in after), default=0)
-        jumps[at] = max((jumps[reader] * way[1] for reader, way in after), default=Fraction(1))
+        is_end = at in flat.outputs
+        steps[at] = max([0] * is_end + [way(steps[reader]) for reader, (way, *_) in after])
+        own = [Fraction(1)] * is_end
+        jumps[at] = max(own + [jumps[reader] * way[1] for reader, way in after])
         sees_all[at] = any(sees_all[reader] or way[2] for reader, way in after)
-    return 1 + steps[0], jumps[0], sees_all[0]
+    starts = [at for at in flat.inputs if at in view]
+    steps_, jumps_ = max(steps[at] for at in starts), max(jumps[at] for at in starts)
+    return 1 + steps_, jumps_, any(sees_all[at] for at in starts)
 
 
 def looks(
@@ -126,7 +136,10 @@ def activation_bytes(program: Program) -> int:
             elif isinstance(node, Join):
                 total += 4 * node.shape.elements
             elif isinstance(node, Apply) and node.attributes.operator not in VIEWS:
-                before = next(iter(view.predecessors(at)))
+                before = next(iter(view.predecessors(at)), None)
+                if before is None:  # a learned tensor counts like the output of any operator
+                    total += 4 * node.shape.elements
+                    continue
                 source = graph.nodes[before]
                 norm = isinstance(source, Apply) and source.attributes.operator == "batch_norm"
                 alone = view.out_degree(before) + returned[before] == 1
@@ -174,7 +187,7 @@ def local_work(flat: FlatProgram, local: float, cost: Callable[[int], int]) -> f
             at -= 1
         return work
 
-    return from_here(flat.output, frozenset({flat.output}))
+    return from_here(len(flat.nodes) - 1, frozenset(flat.outputs))
 
 
 def join_labels(flat: FlatProgram, net: str) -> list[tuple[str, int]]:

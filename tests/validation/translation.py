@@ -46,14 +46,16 @@ class Outcome:
     redrawn: int = 0
 
 
-def distinct_programs(number: int, first_seed: int) -> Iterator[tuple[str, int]]:
+def distinct_programs(
+    number: int, first_seed: int, *, several: bool = True
+) -> Iterator[tuple[str, int]]:
     """So many random programs, no two alike, each with a seed for its weights.
 
     Hypothesis draws many programs again, to vary them; those are passed over.
     """
     known: set[str] = set()
     for at in count(first_seed):
-        for text, weights in _batch(at):
+        for text, weights in _batch(at, several):
             if text not in known:
                 known.add(text)
                 yield text, weights
@@ -61,7 +63,7 @@ def distinct_programs(number: int, first_seed: int) -> Iterator[tuple[str, int]]
                 return
 
 
-def _batch(at: int) -> list[tuple[str, int]]:
+def _batch(at: int, several: bool) -> list[tuple[str, int]]:
     drawn: list[tuple[str, int]] = []
 
     @hypothesis_seed(at)
@@ -72,7 +74,7 @@ def _batch(at: int) -> list[tuple[str, int]]:
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
-    @given(fdl_programs(), st.integers(0, 10_000))
+    @given(fdl_programs(several=several), st.integers(0, 10_000))
     def draw(text: str, weights: int) -> None:
         drawn.append((text, weights))
 
