@@ -113,7 +113,7 @@ def module_doc(program: Program) -> Safe:
 
 
 PARTS = ("Attention", "Learned", "MaxPool2d", "Timing", "biased")
-PICKS_NOTE = "for columns 1, 2, ...: the input of a join that lives"
+PICKS_NOTE = "for each column, the input of a join that lives"
 
 
 def table(picks: tuple[Pick, ...]) -> Safe:
