@@ -259,7 +259,7 @@ def fdl_programs(
     sampling: bool | None = None,
     kinds: tuple[str, ...] = KINDS,
     learned: bool = True,
-    wires: bool | None = None,
+    wires: bool = False,
     several: bool = True,
 ) -> str:
     """The text of a whole file: rules, stages, a dense head.
@@ -271,7 +271,7 @@ def fdl_programs(
     """
     draft = Draft(draw, learned=learned)
     draft.sampled = draft.number(0, 1) == 1 if sampling is None else sampling
-    draft.wires = draft.number(0, 2) > 0 if wires is None else wires
+    draft.wires = wires
     width = int(str(draft.pick(2, 4, 4, 6)))
     kind = str(draft.pick(*kinds))
     stages: list[str] = []

@@ -16,8 +16,9 @@ from typing import NamedTuple, TypeAlias
 from fractal_dsl.driver.compilation import Compilation
 from fractal_dsl.driver.limits import check_expansion
 from fractal_dsl.ir.flatten import segment_of
-from fractal_dsl.ir.graph import Apply, Call, Graph, Program, Segment
+from fractal_dsl.ir.graph import Apply, Call, Graph, Program, Ref, Segment, Share
 from fractal_dsl.ir.operators import spec_of
+from fractal_dsl.ir.shapes import NETWORK
 
 __all__ = ["KeyMap", "keymap"]
 
@@ -132,7 +133,10 @@ def catalogue(net: Inventory) -> dict[Sought, list[Instance]]:
 
 @dataclass(slots=True)
 class Frame:
-    """A graph being walked; `key` begins the keys of its tensors."""
+    """A graph being walked; `key` begins the keys of its tensors.
+
+    `networks` are the keys of the shared instances that it is handed, by input.
+    """
 
     graph: Graph
     key: str
@@ -140,11 +144,20 @@ class Frame:
     tops: tuple[tuple[str, str], ...] = ()
     place: int | None = None
     left: Iterator[Frame | Apply] = field(default_factory=lambda: iter(()))
+    networks: dict[int, str] = field(default_factory=dict)
 
 
 def inventory(program: Program) -> Inventory:
     check_expansion(program)
     return Walk(program).run()
+
+
+def network(frame: Frame, ref: Ref) -> str:
+    """The key of a shared instance that a graph makes, or is handed."""
+    node = frame.graph.nodes[ref.node]
+    if isinstance(node, Share):
+        return f"{frame.key}{segment_of(node, frame.turns)}."
+    return frame.networks[ref.node]
 
 
 class Walk:
@@ -153,6 +166,7 @@ class Walk:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.found = Inventory()
+        self.known: set[str] = set()
 
     def run(self) -> Inventory:
         stack = [self.opened(Frame(self.program.net, ""))]
@@ -177,12 +191,16 @@ class Walk:
     def called(self, node: Call, frame: Frame, copy: int) -> Frame:
         """As `ir.flatten` names copies and the parts of an inline call."""
         graph = self.program.graphs[node.callee]
+        inputs = enumerate(graph.inputs)
+        handed = {at: network(frame, node.inputs[at]) for at, s in inputs if s == NETWORK}
+        if node.network is not None:
+            return Frame(graph, network(frame, node.network), (), frame.tops, networks=handed)
         segment = segment_of(node, frame.turns)
         if node.inline or node.count > 1:
             segment = Segment(segment.name, (*segment.indices, node.first + copy))
         if node.inline:
-            return Frame(graph, frame.key, segment.indices, frame.tops)
-        return Frame(graph, f"{frame.key}{segment}.", (), frame.tops)
+            return Frame(graph, frame.key, segment.indices, frame.tops, networks=handed)
+        return Frame(graph, f"{frame.key}{segment}.", (), frame.tops, networks=handed)
 
     def opened(self, frame: Frame) -> Frame:
         """An instance of a rule is noted where it begins; what it holds is known at its end."""
@@ -212,4 +230,7 @@ class Walk:
         key = f"{frame.key}{segment_of(node, frame.turns)}"
         for tensors in (spec.parameters, spec.buffers):
             for one in tensors(node.attributes, shapes):
-                self.found.tensors.append(Held(f"{key}.{one.name}", one.shape))
+                tied = node.weight is not None and one.name == "weight"
+                if not tied and f"{key}.{one.name}" not in self.known:
+                    self.known.add(f"{key}.{one.name}")
+                    self.found.tensors.append(Held(f"{key}.{one.name}", one.shape))

@@ -201,7 +201,10 @@ def imports(
         },
     }  # fmt: skip
     asks = (
-        has_joins or again or thins or re.search(r"\btorch\.|\b(Learned|MaxPool2d|Timing)\(", text)
+        has_joins
+        or again
+        or thins
+        or re.search(r"\btorch\.|(?<!nn\.)\b(Learned|MaxPool2d|Timing)\(", text)
     )
     used: list[Safe] = [fill("import torch")] if asks else []
     used = [*used, *import_lines(externs), fill("from torch import Tensor, nn")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fractal_dsl.emit.torch.calls import Calls
@@ -161,14 +161,27 @@ class _ClassWriter:
         for one in self.family.sizes.attributes:
             value = self.context.values[one.key]
             lines.append(
-                fill("{}: {} = {}", ident(one.name), kind_of(self.classes, one), literal(value))
+                fill(
+                    "{}: {} = {}",
+                    ident(one.name),
+                    kind_of(one, self.values_of(one.key)),
+                    literal(value),
+                )
             )
         return [Line(line) for line in dict.fromkeys(lines)]
+
+    def given_as(self, name: str) -> list[object]:
+        """What the constructor is given under `name`, by whoever makes one."""
+        return [self.classes.given[one].get(name) for _, one in self.family.instances]
+
+    def values_of(self, key: Key) -> list[object]:
+        rows = (self.classes.slots(one) for _, one in self.family.instances)
+        return [slot.value for row in rows for slot in row if slot.key == key]
 
     def signature(self) -> Code:
         given = [fill("self")]
         for one in self.family.sizes.arguments:
-            given.append(fill("{}: {}", ident(one.name), kind_of(self.classes, one)))
+            given.append(fill("{}: {}", ident(one.name), kind_of(one, self.given_as(one.name))))
         for head in self.heads:
             given.append(fill("{}: int = {}", ident(self.head_names[head]), literal(head.value)))
         if self.steered and self.is_entry:
@@ -238,14 +251,8 @@ def head_keys(family: Family, heads: Mapping[HeadParameter, str]) -> dict[Key, s
     return found
 
 
-def kind_of(classes: Classes, argument: Argument) -> Code:
+def kind_of(argument: Argument, values: Sequence[object]) -> Code:
     """The type of an argument or an attribute, from all the values it has."""
-    values = [
-        value
-        for given in (classes.given.values())
-        for name, value in given.items()
-        if name == argument.name
-    ]
     if argument.kind == "picks":
         return fill("Sequence[int] | None")
     if argument.kind == "shared":

@@ -111,8 +111,11 @@ def comment(text: str) -> Safe:
 def docstring(text: str, indent: int) -> Safe:
     """The inside of a triple-quoted string of one line or several, wrapped to 88 columns."""
     lines: list[str] = []
-    for line in text.splitlines():
+    given = text.splitlines()
+    for line in given:
         room = 88 - indent - (0 if lines else 3)
+        if len(given) == 1 and len(line) <= room < len(line) + 3:
+            room -= 3  # a formatter puts the closing quotes of one line on it, fit or not
         lines.extend(wrapped(visible(line.rstrip()), room) or [""])
     kept = "\n".join(lines).strip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     kept = re.sub(r'^"|(?<!\\)"$', '\\\\"', kept)
