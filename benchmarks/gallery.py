@@ -1,6 +1,6 @@
-"""Writes docs/gallery.md: every network of specs/zoo with its rule, its picture and its numbers.
+"""Writes docs/gallery.md and docs/generated.md: the networks of specs/zoo, and the code of two.
 
-python -m benchmarks.gallery
+Run it by `python -m benchmarks.gallery`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from fractal_dsl.driver import Compilation, compile_source
 from fractal_dsl.source import Source
 
-__all__ = ["ROOT", "SPECS", "page", "pictures", "written"]
+__all__ = ["ROOT", "SPECS", "code_page", "compiled", "page", "pictures", "shown", "written"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = sorted((ROOT / "specs" / "zoo").glob("*.fdl"))
@@ -20,8 +20,8 @@ LARGEST = 70_000  # bytes of a picture on the page
 INTRODUCTION = """# A gallery
 
 Each network is one file of `specs/zoo`, shown here without its assertions, with what `fractalc
-info` says of it and what `fractalc FILE.fdl -o FILE.svg` draws. `python -m benchmarks.gallery`
-writes this page. How the networks are checked against those that others wrote: `tests/zoo`.
+info` says of it and what `fractalc FILE.fdl -o FILE.svg` draws. `tests/zoo` checks each against a
+network that others wrote. This page is written by `python -m benchmarks.gallery`.
 
 Depth is in convolutions and, in brackets, with dense layers. Paths are those from input to output.
 """
@@ -71,6 +71,22 @@ def page() -> str:
     return "\n".join([INTRODUCTION, *(entry(spec, compiled(spec)) for spec in SPECS)])
 
 
+CODE = """# What generated code looks like
+
+The files that `fractalc` writes for two networks of `specs/zoo`, as they are. This page is
+written by `python -m benchmarks.gallery`.
+"""
+
+
+def code_page() -> str:
+    parts = [CODE]
+    for name, about in (("resnet", "ResNet-50"), ("unet", "U-Net, a recursive rule")):
+        source = compiled(SPECS[[spec.stem for spec in SPECS].index(name)]).source
+        parts.append(f"## {about}\n\n`fractalc specs/zoo/{name}.fdl -o {name}.py`\n")
+        parts.append(f"```py\n{source.strip()}\n```\n")
+    return "\n".join(parts)
+
+
 def written() -> dict[Path, bytes]:
     """What stands in the page's files."""
     return {path: path.read_bytes() for path in sorted(PICTURES.glob("*.svg"))}
@@ -83,6 +99,7 @@ def main() -> None:
     for path, data in pictures().items():
         path.write_bytes(data)
     (ROOT / "docs" / "gallery.md").write_text(page(), encoding="utf-8")
+    (ROOT / "docs" / "generated.md").write_text(code_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

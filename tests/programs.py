@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
+from tests.wired_programs import heads, inputs, wired
+
 __all__ = ["fdl_programs"]
 
 ACTIVATIONS = (
@@ -67,6 +69,9 @@ class Draft:
     budget: int = 30
     sequence: bool = False
     learned: bool = True
+    wires: bool = False
+    sampled: bool = False
+    count: int = 0
 
     def pick(self, *choices: object) -> object:
         return self.draw(st.sampled_from(choices))
@@ -184,6 +189,8 @@ def same(draft: Draft, width: int, depth: int) -> str:
             lambda: f"chain(conv(w, k) for w, k in [({width}, 1), ({width}, 3)])",
             lambda: f"mean(conv2d({width}, k) for k in [1, 3, 5])",
         ]
+    if draft.wires:
+        shapes += wired(draft, width, one, lambda: leaf(draft, width))
     named = [lambda call=call: call for call in calls]
     shape: Callable[[], str] = draft.draw(st.sampled_from(shapes + named * 4))
     text = shape()
@@ -252,13 +259,19 @@ def fdl_programs(
     sampling: bool | None = None,
     kinds: tuple[str, ...] = KINDS,
     learned: bool = True,
+    wires: bool | None = None,
+    several: bool = True,
 ) -> str:
     """The text of a whole file: rules, stages, a dense head.
 
     `kinds` are the inputs it may have; of `patches` it is an image, and tokens of it later.
-    With `learned` there may be parameters, which come from no input.
+    With `learned` there may be parameters, which come from no input. `wires`: whether it has
+    blocks, lists, rules on wires, shared and learned parts; `several`: whether such a net may
+    have several inputs and outputs.
     """
     draft = Draft(draw, learned=learned)
+    draft.sampled = draft.number(0, 1) == 1 if sampling is None else sampling
+    draft.wires = draft.number(0, 2) > 0 if wires is None else wires
     width = int(str(draft.pick(2, 4, 4, 6)))
     kind = str(draft.pick(*kinds))
     stages: list[str] = []
@@ -278,9 +291,18 @@ def fdl_programs(
     if kind in ("sequence", "tokens"):
         size = f", {draft.number(2, 5)}" if kind == "sequence" else ""
         source = f"{kind}[{draft.number(1, 5)}{size}]"
+    if several and draft.wires and kind != "tokens" and draft.number(0, 4) == 0:
+        draft.sequence = kind == "sequence"
+        draft.budget, draft.names = 4, []
+        stages.insert(0, inputs(draft, width, lambda: same(draft, width, 1)))
+        source = f"[{source}, {source}]"
+    last = str(head)
+    if several and draft.wires and draft.number(0, 4) == 0:
+        other = draft.pick(*HEADS)
+        last = heads(draft, last, str(other))
     lines = [f"implicit channels = {width}", *draft.rules]
-    lines.append(f"net on {source} = {' >> '.join(stages)} >> {head}")
-    if sampling or (sampling is None and draft.pick(True, False)):
+    lines.append(f"net on {source} = {' >> '.join(stages)} >> {last}")
+    if draft.sampled:
         lines.append("drop_path(local = 0.3, global = 0.5)")
     return "\n".join(lines) + "\n"
 

@@ -261,15 +261,15 @@ class Sampling:
 
 
 class HeadParameter(NamedTuple):
-    """A net's parameter that sizes one layer of the entry graph, such as `classes = 10`.
+    """A net's parameter that sizes last layers of the entry graph, such as `classes = 10`.
 
-    The generated class takes it as a keyword argument; `attribute` of the operator at
-    position `node` holds it.
+    The generated class takes it as a keyword argument; `attribute` of the operators at
+    positions `nodes` holds it.
     """
 
     name: str
     value: int
-    node: int
+    nodes: tuple[int, ...]
     attribute: str
 
 

@@ -16,7 +16,8 @@ def print_program(program: Program) -> str:
     """All graphs of `program`, callees first; the same text for the same program."""
     lines = [f"program {program.name}: {program.input} -> {program.output}"]
     lines += [
-        f"  argument {one.name} = {one.value}, node %{one.node}" for one in program.head_parameters
+        f"  argument {one.name} = {one.value}, node {', '.join(f'%{at}' for at in one.nodes)}"
+        for one in program.head_parameters
     ]
     if program.sampling is not None:
         lines.append(f"  drop_path {_settings(program.sampling)}")

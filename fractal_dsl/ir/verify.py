@@ -337,9 +337,11 @@ def _entry(program: Program) -> Problems:
     elif program.net.is_open:
         yield "the net leaves a join open"
     for argument in program.head_parameters:
-        node = dict(enumerate(program.net.nodes)).get(argument.node)
-        if getattr(getattr(node, "attributes", None), argument.attribute, None) != argument.value:
-            yield f"argument `{argument.name}` is no attribute of node {argument.node} of the net"
+        for at in argument.nodes:
+            node = dict(enumerate(program.net.nodes)).get(at)
+            attributes = getattr(node, "attributes", None)
+            if getattr(attributes, argument.attribute, None) != argument.value:
+                yield f"argument `{argument.name}` is no attribute of node {at} of the net"
     nodes = (node for graph in program.graphs for node in graph.nodes)
     called = {node.callee for node in nodes if isinstance(node, Call | Share)}
     for at, graph in enumerate(program.graphs[:-1]):

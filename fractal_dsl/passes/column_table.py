@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from fractal_dsl.ir.columns import ColumnTable
-from fractal_dsl.ir.graph import Call, Join, Program
+from fractal_dsl.ir.graph import Call, Join, Program, Share
 from fractal_dsl.passes.columns import ColumnMap, Context
 
 __all__ = ["column_table"]
@@ -59,10 +59,13 @@ class _Tables:
         ]
         calls = []
         for position, node in enumerate(graph.nodes):
-            if isinstance(node, Call):
+            if isinstance(node, Call | Share):
                 inside = tuple(self.columns.enter(context, node.callee) for context in contexts)
                 self.enter[at, here, position] = self.number(node.callee, inside)
                 ports = tuple(frozenset(need[position]) for need in needs)
+                if isinstance(node, Share):  # whoever uses it asks for all that it gives
+                    every = frozenset(range(len(self.program.graphs[node.callee].outputs)))
+                    ports = (every,) * len(needs)
                 calls.append((node.callee, inside, ports))
         return calls
 

@@ -64,7 +64,9 @@ class _Extractor:
         outputs = tuple(range(len(self.program.net.outputs)))
         made = self.made((entry, self.columns.root(column), outputs))
         heads = tuple(
-            HeadParameter(head.name, head.value, self.places[head.node], head.attribute)
+            HeadParameter(
+                head.name, head.value, tuple(self.places[at] for at in head.nodes), head.attribute
+            )
             for head in self.program.head_parameters
         )
         return pipeline.run(

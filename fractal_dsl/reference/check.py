@@ -109,12 +109,14 @@ def check(
     x = [one.to(device) for one in x]
     upstream = [one.to(device) for one in upstream]
     counter = TieCounter()
+    given = plan
+    if "plan" in inspect.signature(module.forward).parameters and plan is None:
+        given, plan = full_plan(compiled or flat), full_plan(flat)
     torch.manual_seed(seed)
     expected = _reference(flat, tensors, x, upstream, training, plan, counter)
     torch.manual_seed(seed)
-    everything = full_plan(compiled or flat)
     with _mode(module, training):
-        found = _generated(module, tensors, x, upstream, everything if plan is None else plan)
+        found = _generated(module, tensors, x, upstream, given)
     return CheckReport(tuple(_compare(found, expected)), counter.ties)
 
 
@@ -167,7 +169,7 @@ def _generated(
     tensors: Mapping[str, Tensor],
     x: Sequence[Tensor],
     upstream: Sequence[Tensor],
-    plan: Plan,
+    plan: Plan | None,
 ) -> _Side:
     """What `module` gives with `tensors` in the place of its own."""
     x, given = _leaves(x)

@@ -63,8 +63,8 @@ def node_depth(node: FlatNode) -> int:
 
 
 def full_plan(flat: FlatProgram) -> Plan:
-    """Everything live: what eval mode does."""
-    return tuple((True,) * len(flat.nodes[at].operands) for at in flat.joins)
+    """Everything live that an output needs: what eval mode does."""
+    return resolve(flat, lambda number: (True,) * len(flat.nodes[flat.joins[number]].operands))
 
 
 def resolve(flat: FlatProgram, choose: Callable[[int], tuple[bool, ...]]) -> Plan:

@@ -18,6 +18,7 @@ from fractal_dsl.ir.graph import Call, Graph, Input, Segment
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
+from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.ir.weights import same_weights
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
@@ -207,6 +208,18 @@ def operator_at_work(
     return Flow.of(builder.apply(attributes, [tensor], name, span, tag, weight=weight))
 
 
+def indexed(site: Site, expression: tree.Index, arrival: Arrival | None) -> Steps[Flow]:
+    """An item of a list: a wire, or a network at work."""
+    value: Value = yield evaluate(site.place(arrival), expression)
+    if arrival is None:
+        return flow_of(site.builder, value, expression.span)
+    if not isinstance(value, Network):
+        raise not_a_network(site, value, expression.span)
+    name = segment_name(site, expression.base, called_name(expression.base) or "part")
+    flow: Flow = yield apply_value(site, value, arrival, name, expression.span)
+    return flow
+
+
 def segment_name(site: Site, expression: tree.Expression, word: str) -> str:
     return site.builder.names.get(id(expression), word)
 
@@ -300,7 +313,8 @@ def finish(inner: GraphBuilder, flow: Flow, value: Fresh, name: str) -> Made:
         closed = inner.close(flow)
         form = closed if isinstance(closed, Strands) else None
         strands = tuple(leaves(closed))
-    nodes, outputs, kept = live(inner.nodes, [strand.operand for strand in strands])
+    parts = named_apart(inner.nodes, inner.world.graphs)
+    nodes, outputs, kept = live(parts, [strand.operand for strand in strands])
     branches = flow.branches if is_open else 0
     graph = labelled(Graph(name, name, nodes, outputs, is_open, branches), value)
     index = inner.world.add_graph(graph, places_of(strands))
@@ -564,4 +578,5 @@ HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow
     tree.Shared: shared,
     tree.ListDisplay: listed,
     tree.ListComprehension: listed,
+    tree.Index: indexed,
 }

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.evaluate import evaluate, plain, turns
+from fractal_dsl.semantics.evaluate import evaluate, no_index, plain, turns
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Flow
@@ -98,10 +98,7 @@ def dependencies(place: Place, expression: tree.Block) -> dict[str, set[str]]:
     own = {name for binding in expression.bindings for name in binding.target.names}
     reads: dict[str, set[str]] = {}
     for binding in expression.bindings:
-        parts = [binding.value, *binding.target.indices, *(g.values for g in binding.generators)]
-        if binding.condition is not None:
-            parts.append(binding.condition)
-        free = frozenset().union(*(place.world.names_in(part)[1] for part in parts))
+        _, free = place.world.names_in(binding)
         for name in binding.target.names:
             reads.setdefault(name, set()).update(free & own)
     return reads
@@ -203,8 +200,7 @@ class Family:
         for part in target.indices:
             value: Value = yield plain(place, part, "an index", "a whole number")
             if not is_whole(value):
-                message = f"an index must be a whole number, not {describe(value)}"
-                raise fail("F0405", message, part.span)
+                raise no_index(value, part.span)
             index.append(value)
         return tuple(index)
 

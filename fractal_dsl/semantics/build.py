@@ -274,22 +274,13 @@ class GraphBuilder:
         if network.key in self.shared:
             return self.shared[network.key]
         if network.home == self.number:
-            segment = self.free_segment(network.name)
+            segment = Segment(network.name)
             at = self.add(Share(self.world.shares[network.key][0], segment, span=network.span))
         else:
             at = self.add(Input(NETWORK))
             self.borrowed[at] = network
         self.shared[network.key] = Ref(at)
         return Ref(at)
-
-    def free_segment(self, name: str) -> Segment:
-        """A segment that no other shared network of this graph has."""
-        taken = {node.segment for node in self.nodes if isinstance(node, Share)}
-        number, segment = 1, Segment(name)
-        while segment in taken:
-            number += 1
-            segment = Segment(f"{name}_{number}")
-        return segment
 
     def call(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from fractal_dsl.ir.operators import OPERATORS
 from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, written_name
 from fractal_dsl.source import Source, Span
 from fractal_dsl.syntax import tree
-from fractal_dsl.syntax.walk import walk
+from fractal_dsl.syntax.walk import children
 
 __all__ = [
     "FUNCTIONS",
@@ -207,24 +207,59 @@ def is_builtin(name: str) -> bool:
 
 
 def free_names(expressions: Iterable[tree.Node]) -> dict[str, AnyName]:
-    """Names read in `expressions` that nothing inside binds, each with its first place.
+    """Names read in `expressions` that nothing around them there binds, each with a place.
 
-    Variables of comprehensions and names of blocks count as bound in the whole expression
-    they stand in.
+    Names of a block are bound in all of it, those of a wiring in its block, variables of a
+    comprehension in what stands before `for` and in what follows their own `in`.
     """
     free: dict[str, AnyName] = {}
-    for root in expressions:
-        bound: set[str] = set()
-        read: dict[str, AnyName] = {}
-        for node in walk(root):
-            if isinstance(node, tree.Generator | tree.Target | tree.Wiring):
-                bound.update(node.names)
-            elif isinstance(node, AnyName):
-                read.setdefault(written_name(node), node)
-        for name, node in read.items():
+    waiting = [(root, frozenset[str]()) for root in reversed([*expressions])]
+    while waiting:
+        node, bound = waiting.pop()
+        if isinstance(node, AnyName):
+            name = written_name(node)
             if name not in bound:
                 free.setdefault(name, node)
+            continue
+        waiting.extend(reversed(_scopes(node, bound)))
     return free
+
+
+def _scopes(node: tree.Node, bound: frozenset[str]) -> list[tuple[tree.Node, frozenset[str]]]:
+    """What is directly below a node, each with the names that are bound there."""
+    match node:
+        case tree.Comprehension():
+            inner, loops = _generators(node.generators, bound)
+            return [(node.element, inner), *loops, *_conditions(node.condition, inner)]
+        case tree.Binding():
+            inner, loops = _generators(node.generators, bound)
+            indices = [(index, inner) for index in node.target.indices]
+            rest = [(node.value, inner), *loops, *_conditions(node.condition, inner)]
+            return [*indices, *rest]
+        case tree.Block():
+            inner = bound.union(*(binding.target.names for binding in node.bindings))
+        case tree.Wiring():
+            inner = bound.union(node.names)
+        case _:
+            inner = bound
+    return [(child, inner) for child in children(node)]
+
+
+def _generators(
+    generators: Sequence[tree.Generator], bound: frozenset[str]
+) -> tuple[frozenset[str], list[tuple[tree.Node, frozenset[str]]]]:
+    """What is bound behind all of `for ... for ...`, and what each goes through."""
+    found: list[tuple[tree.Node, frozenset[str]]] = []
+    for generator in generators:
+        found.append((generator.values, bound))
+        bound = bound.union(generator.names)
+    return bound, found
+
+
+def _conditions(
+    condition: tree.Node | None, bound: frozenset[str]
+) -> list[tuple[tree.Node, frozenset[str]]]:
+    return [] if condition is None else [(condition, bound)]
 
 
 def names_read(equation: tree.Equation) -> dict[str, AnyName]:

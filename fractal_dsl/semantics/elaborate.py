@@ -11,7 +11,8 @@ from pathlib import PurePath
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Call, Graph, Join, Operand, Program, Share
 from fractal_dsl.ir.prune import drop_unreached, live
-from fractal_dsl.ir.shapes import Shape, image
+from fractal_dsl.ir.shapes import NETWORK, Shape, image
+from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
@@ -157,6 +158,19 @@ def refuse_shared_joins(world: World, entry: Graph) -> None:
                     node.span, "its uses would share one draw",
                     "share what lies between joins, or leave out `drop_path`",
                 )  # fmt: skip
+            if isinstance(node, Call) and node.network and has_lists(world.graphs[node.callee]):
+                assert node.span is not None
+                raise fail(
+                    "F0415", "a shared network works on lists, and the file has `drop_path`",
+                    node.span, "which items live would differ from use to use",
+                    "share what works on one tensor: `>> each(...)` uses it on every item",
+                )  # fmt: skip
+
+
+def has_lists(graph: Graph) -> bool:
+    """Whether a graph takes or gives several tensors."""
+    tensors = [shape for shape in graph.inputs if shape != NETWORK]
+    return not graph.is_open and max(len(tensors), len(graph.outputs)) > 1
 
 
 def choose(resolved: Resolved, net: str | None) -> tree.NetDeclaration:
@@ -279,7 +293,8 @@ def entry_graph(
     if not found:
         raise fail("F0405", "the net gives an empty list", net.body.span)
     inputs = [Operand(strand.ref) for strand in leaves(arrival)]
-    nodes, operands, _ = live(builder.nodes, [*inputs, *(strand.operand for strand in found)])
+    parts = named_apart(builder.nodes, world.graphs)
+    nodes, operands, _ = live(parts, [*inputs, *(strand.operand for strand in found)])
     return Graph(
         name, name, nodes, operands[len(inputs):], equation=" ".join(net.span.text.split()),
         doc=net.doc, span=net.span,

@@ -48,7 +48,7 @@ from fractal_dsl.semantics.world import MAX_DEPTH, World, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
-__all__ = ["Place", "elements", "evaluate", "is_plain", "plain", "turns"]
+__all__ = ["Place", "elements", "evaluate", "is_plain", "no_index", "plain", "turns"]
 
 # Combinators that also work on numbers: `max(3, w)`, `sum(widths)`.
 FOLDS: dict[str, Callable[[Sequence[Any]], Any]] = {
@@ -316,6 +316,9 @@ def call_rule(
                 passed = yield condition(Place(world, scope, place.incoming), equation.guard)
         if passed and any(map(holds_wires, scope.locals.values())):
             if place.site is None:
+                counted: Value = yield evaluate(replace(place, scope=scope), equation.body)
+                if is_plain(counted) and not holds_wires(counted):
+                    return counted
                 raise wire_into_network(case.label, span)
             builders = place.here().builders
             wire: Value = yield builders.call(place, case, scope, outer, at)
@@ -518,7 +521,7 @@ def kept(place: Place, expression: tree.Expression, value: Value) -> Value:
     """A value in a list; a wire is closed there, and a rule's network is used as written."""
     if isinstance(value, RuleCall):
         return place.world.closure(expression, place.scope)
-    if isinstance(value, Wire):
+    if isinstance(value, Wire) and place.site is not None:
         builder = place.here().builder
         return wire_of(builder, Flow.of(builder.close(value.flow)))
     return value
@@ -550,7 +553,7 @@ def index(place: Place, expression: tree.Index) -> Steps[Value]:
             raise fail("F0405", f"{describe(base)} has no items", expression.base.span)
         items = base.values if isinstance(base, Items) else base
         if not is_whole(at):
-            raise fail("F0405", f"an index must be a whole number, not {describe(at)}", part.span)
+            raise no_index(at, part.span)
         if not 0 <= at < len(items):
             message = f"there is no item {show(at)}: the list has {len(items)}, counted from 0"
             raise fail("F0409", message, part.span)
@@ -563,10 +566,15 @@ def element_of(family: Elements, expression: tree.Index, indices: Sequence[Value
     whole: list[int] = []
     for part, at in zip(expression.indices, indices, strict=True):
         if not is_whole(at):
-            raise fail("F0405", f"an index must be a whole number, not {describe(at)}", part.span)
+            raise no_index(at, part.span)
         whole.append(at)
     value: Value = yield family.force(tuple(whole), expression.span)
     return value
+
+
+def no_index(value: Value, span: Span) -> DiagnosticError:
+    message = f"an index must be a whole number, not {show(value)}"
+    return fail("F0405", message, span, f"this is {describe(value)}")
 
 
 def elements(place: Place, expression: tree.Expression) -> Steps[Sequence[Value]]:

@@ -8,6 +8,7 @@ from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.semantics.definitions import AnyName, Resolved
 from fractal_dsl.semantics.shadowing import shadowed_names
 from fractal_dsl.semantics.unread import unread_parameters, unread_params, unused_definitions
+from fractal_dsl.semantics.unread_wires import unread_wires
 from fractal_dsl.semantics.wording import warning
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -22,6 +23,7 @@ def lints(resolved: Resolved) -> Iterator[Diagnostic]:
     yield from shadowed_names(resolved.names)
     yield from unread_params(resolved)
     yield from unread_parameters(resolved)
+    yield from unread_wires(resolved)
     yield from unused_imports(resolved)
 
 

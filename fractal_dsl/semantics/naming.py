@@ -172,7 +172,7 @@ def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...
             return expression.positive, expression.negative
         case tree.Parenthesised():
             return (expression.inner,)
-        case tree.Power():
+        case tree.Power() | tree.Index():
             return (expression.base,)
         case tree.Unary() | tree.Tag() | tree.Shared():
             return (expression.operand,)
@@ -188,7 +188,7 @@ def _network_children(expression: tree.Expression) -> tuple[tree.Expression, ...
             return (*(binding.value for binding in expression.bindings), expression.result)
         case tree.Wiring():
             return (expression.block,)
-        case tree.Extern() | tree.Reference() | tree.Index():
+        case tree.Extern() | tree.Reference():
             return ()
         case tree.Range() | tree.Number() | tree.String() | tree.Boolean():
             return ()

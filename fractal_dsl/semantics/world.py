@@ -132,7 +132,7 @@ class World:
         )
         return Closure(expression, scope, self.intern(key))
 
-    def names_in(self, expression: tree.Expression) -> tuple[frozenset[str], frozenset[str]]:
+    def names_in(self, expression: tree.Node) -> tuple[frozenset[str], frozenset[str]]:
         """All names in an expression, and those that it does not bind itself."""
         if id(expression) not in self._read:
             every = (node.name for node in walk(expression) if isinstance(node, tree.Name))

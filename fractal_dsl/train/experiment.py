@@ -75,7 +75,8 @@ def read_experiment(
 ) -> Experiment:  # fmt: skip
     """A file of TOML; `data`, `recipe` and `settings` count for more than what it says.
 
-    Specifications are found beside it. Raises DiagnosticError (F0803) for what cannot be.
+    A `seed` among the settings is the only one that is run. Specifications are found beside the
+    file. Raises DiagnosticError (F0803) for what cannot be.
     """
     source = read_source(path)
     table = parse_toml(source)
@@ -89,6 +90,8 @@ def read_experiment(
     rows = tuple(reader.row(one) for one in table.get("rows", ()))
     check_rows(rows, source)
     seeds = tuple(int(one) for one in table.get("seeds", (base.seed,)))
+    if "seed" in (settings or {}):
+        seeds = (changed(base, settings or {}).seed,)
     title = str(table.get("title", path.stem))
     return Experiment(title, rows, seeds, int(table.get("recalibrate", 100)))
 

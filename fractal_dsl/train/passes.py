@@ -41,7 +41,7 @@ class Straight:
 
     def backward(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[tuple[int, Tensor]]]:
         loss, output = self.computed(x, y)
-        self.fabric.backward(loss)
+        loss.backward()
         return loss.detach(), [(0, output.detach())]
 
     def computed(self, x: Tensor, y: Tensor, **settings: Any) -> tuple[Tensor, Tensor]:
@@ -65,7 +65,7 @@ class PerBatch(Straight):
     def backward(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[tuple[int, Tensor]]]:
         self.plan = self.net.sample_plan()
         loss, output = self.computed(x, y, plan=self.plan)
-        self.fabric.backward(loss)
+        loss.backward()
         return loss.detach(), [(self.columns.get(self.plan, 0), output.detach())]
 
     def again(self, x: Tensor, y: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class PerSample(Straight):
     def backward(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[tuple[int, Tensor]]]:
         self.plans = self.net.sample_plans(len(x))
         loss, output = self.computed(x, y, plan=self.plans)
-        self.fabric.backward(loss)
+        loss.backward()
         return loss.detach(), [(0, output.detach())]
 
     def again(self, x: Tensor, y: Tensor) -> Tensor:

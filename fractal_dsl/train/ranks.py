@@ -66,7 +66,9 @@ def spread(net: nn.Module, recipe: Recipe, fabric: Fabric) -> nn.Module:
             raise DiagnosticError(Diagnostic("F0803", said, None))
         synced(net)
     if not hasattr(net, "plan_state"):
-        return DistributedDataParallel(net)
+        # A unit of stochastic depth that a mini-batch does without has no gradient.
+        drops = any(hasattr(module, "per_batch") for module in net.modules())
+        return DistributedDataParallel(net, find_unused_parameters=drops)
     if getattr(net, "column_statistics", None) is not None:
         said = 'several processes cannot train mode "simultaneous": columns\' statistics part'
         raise DiagnosticError(Diagnostic("F0803", said, None))

@@ -22,13 +22,20 @@ class Tally:
     def __init__(self, columns: int, device: torch.device) -> None:
         self.sums = torch.zeros(columns + 1, 3, dtype=torch.float64, device=device)
         self.live, self.steps = 0.0, 0
+        self.size: tuple[int, Tensor] | None = None
 
-    def add(self, column: int, output: Tensor, y: Tensor) -> None:
-        """The outputs of a pass, taken in train mode before its step."""
-        row = self.sums[column]
-        row[LOSS] += cross_entropy(output.float(), y, reduction="sum")
-        row[RIGHT] += (output.argmax(1) == y).sum()
-        row[IMAGES] += len(y)
+    def add(self, column: int, output: Tensor, y: Tensor, loss: Tensor | None = None) -> None:
+        """The outputs of a pass, taken in train mode before its step; `loss` is their mean loss,
+        where it is known."""
+        mean = cross_entropy(output.float(), y) if loss is None else loss
+        right = (output.argmax(1) == y).sum()
+        self.sums[column] += torch.stack([mean * len(y), right, self.images(len(y))])
+
+    def images(self, number: int) -> Tensor:
+        """The number on the device; the same one as long as batches are of one size."""
+        if self.size is None or self.size[0] != number:
+            self.size = number, torch.tensor(float(number), device=self.sums.device)
+        return self.size[1]
 
     def add_work(self, share: float | None) -> None:
         self.live += 1.0 if share is None else share

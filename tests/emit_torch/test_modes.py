@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.peak import peak_bytes
 from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.compilation import Style
 from fractal_dsl.source import Source
@@ -153,3 +154,62 @@ def test_one_plan_for_all_micro_batches_of_a_step() -> None:
         assert (one is None) == (other.grad is None)
         if one is not None:
             torch.testing.assert_close(one, other.grad)
+
+
+def test_all_columns_at_once_take_the_memory_of_the_largest_pass() -> None:
+    """Each is backpropagated before the next begins: gradients stay, feature maps do not."""
+    net = made('local = 0.0, mode = "simultaneous"')
+    x = torch.randn(512, 2, 4, 4)
+    net.backward(x, torch.sum)
+    alone = peak_bytes(lambda: net(x, plan=net.full_plan()).sum().backward())
+    together = peak_bytes(lambda: net.backward(x, torch.sum))
+    assert together <= 1.1 * alone
+
+
+SAMPLES = 'local = 0.3, global = 0.5, per = "sample"'
+
+
+def norms_of(net: Any) -> dict[str, Any]:
+    return {
+        n: one for n, one in net.named_modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)
+    }
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_of_samples_statistics_move_by_their_share(style: Style) -> None:
+    """n of N samples: 1 - (1 - momentum)^(n / N); who are none leave everything as it is."""
+    net = made(SAMPLES, style)
+    x = batch()[0]
+    plans = [net.column_plan(k) for k in (1, 1, 3, 3, 3, 3)]
+    before = {name: one.running_mean.clone() for name, one in norms_of(net).items()}
+    seen: dict[str, Tensor] = {}
+    for name, one in norms_of(net).items():
+        one.register_forward_pre_hook(lambda _, given, name=name: seen.update({name: given[0]}))
+    net(x, plan=plans).sum().backward()
+    shares = set()
+    for name, one in norms_of(net).items():
+        if name not in seen:
+            assert torch.equal(one.running_mean, before[name])
+            assert one.num_batches_tracked == 0 and one.weight.grad is None
+            continue
+        share = len(seen[name]) / 6
+        shares.add(share)
+        moved = 1 - 0.9**share
+        torch.testing.assert_close(one.running_mean, moved * seen[name].mean((0, 2, 3)).detach())
+    assert shares == {2 / 6, 4 / 6}
+
+
+def test_of_samples_one_value_a_channel_is_normalised_by_the_running_statistics() -> None:
+    rule = (
+        'net on vector[3] = (linear(3) >> batch_norm) (+) id\ndrop_path(local = 0, per = "sample")'
+    )
+    net: Any = compile_source(Source("net.fdl", rule)).module()()
+    x = torch.randn(3, 3)
+    (name,) = norms_of(net)
+    lone = 1 if "linear.weight" in net.live(net.column_plan(1)) else 2
+    plans = [net.column_plan(lone), *[net.column_plan(3 - lone)] * 2]
+    y = net(x, plan=plans)
+    norm, linear = norms_of(net)[name], next(m for m in net.modules() if isinstance(m, nn.Linear))
+    assert norm.num_batches_tracked == 0
+    torch.testing.assert_close(y[0], linear(x[0]) / (1 + norm.eps) ** 0.5)
+    assert torch.equal(y[1:], x[1:])

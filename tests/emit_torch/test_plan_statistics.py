@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from math import prod
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -97,15 +98,25 @@ def law(flat: FlatProgram, rate: float) -> dict[Plan, float]:
     return found
 
 
-def p_value(expected: dict[Plan, float], draw: Callable[[], Any]) -> float:
-    """Of Pearson's test: the whole joint distribution, rare plans in one cell."""
+def drawn(expected: dict[Plan, float], draw: Callable[[], Any]) -> Counter[Plan]:
+    """So many plans, none of which is dead or impossible."""
     seen = Counter(tuple(map(tuple, draw())) for _ in range(DRAWS))
     assert seen.keys() <= expected.keys(), "a plan that no draw can give"
+    return seen
+
+
+def p_value(expected: dict[Plan, float], draw: Callable[[], Any]) -> float:
+    """Of Pearson's test: the whole joint distribution, rare plans in one cell."""
+    return fit(expected, drawn(expected, draw))
+
+
+def fit(expected: Mapping[Any, float], seen: Counter[Any]) -> float:
     common = [plan for plan, chance in expected.items() if chance * DRAWS >= ENOUGH]
     wanted = [expected[plan] * DRAWS for plan in common]
     found = [seen[plan] for plan in common]
-    wanted.append(DRAWS - sum(wanted))
-    found.append(DRAWS - sum(found))
+    if len(common) < len(expected):
+        wanted.append(DRAWS - sum(wanted))
+        found.append(DRAWS - sum(found))
     return float(chisquare(found, wanted).pvalue)
 
 
@@ -116,6 +127,30 @@ def test_plans_follow_their_law(flat: FlatProgram, net: Any, seed: int, rate: fl
     net.generator.manual_seed(seed)
     net.local_rate = rate
     assert p_value(law(flat, rate), net.sample_plan) > 1e-4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_law_by_itself(flat: FlatProgram, net: Any, seed: int) -> None:
+    """Rates, by the row of each join; mixture and columns, by which column it is, if any; one
+    column in both blocks, by their last joins. Margins of the joint law are sharper than it."""
+    net.generator.manual_seed(seed)
+    net.local_rate = RATES[0]
+    joint = law(flat, RATES[0])
+    seen = drawn(joint, net.sample_plan)
+    columns = [column_plan(flat, k) for k in (1, 2, 3)]
+    margins: dict[str, Callable[[Plan], Any]] = {
+        **{f"rates {n}": itemgetter(n) for n in range(len(flat.joins))},
+        "mixture": lambda plan: plan in columns,
+        "columns": lambda plan: columns.index(plan) if plan in columns else None,
+        "jointly": lambda plan: (plan[1], plan[3]),
+    }
+    for name, margin in margins.items():
+        wanted: dict[Any, float] = {}
+        found: Counter[Any] = Counter()
+        for plan, chance in joint.items():
+            wanted[margin(plan)] = wanted.get(margin(plan), 0.0) + chance
+            found[margin(plan)] += seen[plan]
+        assert fit(wanted, found) > 1e-4, name
 
 
 def test_no_network_is_dead(flat: FlatProgram, net: Any) -> None:

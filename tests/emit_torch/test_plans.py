@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import sqrt
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -181,8 +181,10 @@ def test_a_generator_of_one_s_own_leaves_the_module_s_where_it_was() -> None:
 def test_in_eval_everything_lives_and_nothing_is_drawn(style: Style) -> None:
     module = sampler(NET, style).eval()
     state, x = module.plan_state(), torch.randn(2, 2, 8, 8)
+    random = torch.get_rng_state()
     assert torch.equal(module(x), module(x, module.full_plan()))
     assert torch.equal(module.plan_state(), state)
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 def test_in_training_one_plan_is_drawn_for_each_pass() -> None:
@@ -192,6 +194,36 @@ def test_in_training_one_plan_is_drawn_for_each_pass() -> None:
         plan = twin.sample_plan()
         assert torch.equal(module(x), twin(x, plan))
         assert torch.equal(module.plan_state(), twin.plan_state())
+
+
+def test_a_plan_is_a_table_that_nobody_changes() -> None:
+    """Printable: a letter for each input of each join; hashable; equal by what it says."""
+    module = sampler()
+    plan = module.column_plan(2)
+    assert set(str(plan)) == {"x", ".", " "}
+    assert [len(row) for row in str(plan).split()] == [join.arity for join in module.joins]
+    assert str(module.full_plan()) == "xx xxx xx xxxx"
+    assert {plan: 1}[module.column_plan(2)] == 1
+    with pytest.raises(TypeError):
+        plan[0] = (True, True)
+
+
+def test_only_the_network_draws() -> None:
+    """Once, before anything is computed; its parts take what they are given."""
+    module = sampler(NET)
+    asked: list[int] = []
+    whole = module.sample_plan
+    with calls(module) as seen:
+
+        def noted() -> Any:
+            asked.append(seen.total())
+            return whole()
+
+        module.sample_plan = noted
+        module(torch.randn(2, 2, 8, 8))
+        assert asked == [0] and seen.total() > 0
+        module.eval()(torch.randn(2, 2, 8, 8))
+    assert len(asked) == 1
 
 
 # What is computed -----------------------------------------------------------------
@@ -216,7 +248,7 @@ def calls(module: nn.Module) -> Iterator[Counter[str]]:
 def layers(flat: FlatProgram, module: nn.Module, live: frozenset[int]) -> Counter[str]:
     """Each live layer once, by the flat graph, which the generated code never saw."""
     known = {name.rpartition(".")[0] for name, _ in module.named_parameters()}
-    keys = {flat.nodes[at].key for at in live} - {""}
+    keys = {flat.nodes[at].key for at in live if flat.nodes[at].start is None} - {""}
     return Counter(one for one in known if {one, one.rpartition(".")[0]} & keys)
 
 
@@ -294,3 +326,27 @@ def test_a_join_is_the_mean_of_what_lives() -> None:
     assert join(values[:1]) is values[0]
     torch.testing.assert_close(join(values), torch.stack(values).mean(0))
     torch.testing.assert_close(join(values[:2]), (values[0] + values[1]) / 2)
+
+
+@pytest.mark.parametrize("per", ["batch", "sample", ""])
+def test_joins_of_bfloat16_are_summed_up_in_float32(per: str) -> None:
+    """256 + 1 is 256 in bfloat16, however often; the mean of both is not."""
+    text = RATES.replace("global = 0)", f'global = 0, per = "{per}")')
+    module = cast(Any, made(text if per else "net on image[1, 4, 4] = conv(2) (+) conv(2)\n"))
+    values = [torch.full((2, 3), one).bfloat16() for one in (256.0, 1.0, 1.0, 1.0)]
+    if per == "sample":
+        scope = type(module).forward.__globals__
+        samples = scope["Samples"]
+        parts = [samples(values[0]), *(samples(one[:1], 1) for one in values[1:])]
+        found = scope["Join"](4)(parts).values
+        assert found[1].tolist() == [256.0] * 3
+        assert found.dtype == torch.bfloat16
+        whole = scope["Join"](4)([samples(one) for one in values]).values
+    else:
+        scope = type(module).forward.__globals__
+        whole = scope["Join"](4)(values) if per else scope["mean"](values)
+        found = whole
+    right = torch.tensor(64.75).bfloat16().item()  # 64 if summed up in bfloat16
+    assert whole.tolist() == [[right] * 3] * 2
+    assert found[0].tolist() == [right] * 3
+    assert whole.dtype == torch.bfloat16

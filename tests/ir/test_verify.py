@@ -174,8 +174,8 @@ FAULTS: list[tuple[Callable[[], Program], Corrupt, str | None]] = [
     (REPEATS, node(3, 2, first=3, inline=False), None),
     # the entry
     (JOIN, net(entry=0), "the entry is graph 0 of 2, not the last"),
-    (JOIN, net(head_parameters=(HeadParameter("n", 1, 1, "features"),)), "argument `n` is no"),
-    (JOIN, net(head_parameters=(HeadParameter("n", 1, 99, "features"),)), "argument `n` is no"),
+    (JOIN, net(head_parameters=(HeadParameter("n", 1, (1,), "features"),)), "argument `n` is no"),
+    (JOIN, net(head_parameters=(HeadParameter("n", 1, (99,), "features"),)), "argument `n` is no"),
 ]  # fmt: skip
 
 
@@ -227,9 +227,9 @@ def test_an_operand_outside_drop_path_needs_a_rate_only() -> None:
 def test_head_parameters_name_an_attribute() -> None:
     program = fractalnet(2, (4,), classes=7, size=2)
     at = len(program.net.nodes) - 1
-    verify(replace(program, head_parameters=(HeadParameter("classes", 7, at, "features"),)))
+    verify(replace(program, head_parameters=(HeadParameter("classes", 7, (at,), "features"),)))
     with pytest.raises(InternalError, match="argument `classes`"):
-        verify(replace(program, head_parameters=(HeadParameter("classes", 8, at, "features"),)))
+        verify(replace(program, head_parameters=(HeadParameter("classes", 8, (at,), "features"),)))
 
 
 def test_repeats_side_by_side_may_share_a_name() -> None:

@@ -80,7 +80,7 @@ def test_the_text_of_an_open_join() -> None:
 
 def test_the_text_says_what_the_program_says_beside_its_graphs() -> None:
     program = fractalnet(2, (4,), size=8, sampling=Sampling(0.15, 0.5))
-    heads = (HeadParameter("classes", 10, 2, "features"),)
+    heads = (HeadParameter("classes", 10, (2,), "features"),)
     program = type(program)(
         program.name, program.graphs, program.entry, program.sampling, "", heads
     )  # fmt: skip

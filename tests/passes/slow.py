@@ -19,7 +19,7 @@ from fractal_dsl.ir.view import networkx_view
 from fractal_dsl.reference.plans import Plan
 
 SEES_ALL = {"global_avg_pool", "global_max_pool", "flatten", "attention", "transpose"}
-VIEWS = {"chunk", "slice", "flatten", "tokens", "image", "transpose", "take"}
+VIEWS = {"chunk", "slice", "parameter", "flatten", "tokens", "image", "transpose", "take"}
 IN_PLACE = {"relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
 
 
@@ -40,9 +40,11 @@ def tensor_sizes(flat: FlatProgram, node: FlatNode, which: str) -> int:
 
 
 def dead_ends_removed(flat: FlatProgram) -> nx.MultiDiGraph[int]:
-    """The flat DAG from the input to the output."""
+    """The flat DAG from the input to the output; a parameter lies on no path."""
     view = flat_networkx(flat)
-    return view.subgraph(nx.ancestors(view, flat.output) | {flat.output})
+    before = nx.ancestors(view, flat.output) | {flat.output}
+    behind = set(flat.inputs).union(*(nx.descendants(view, at) for at in flat.inputs))
+    return view.subgraph(before & behind)
 
 
 def longest(flat: FlatProgram, weigh: Callable[[FlatNode], int]) -> int:
@@ -58,7 +60,7 @@ def lengths(flat: FlatProgram) -> Counter[int]:
     found: dict[int, Counter[int]] = {}
     for at in nx.topological_sort(view):
         node = flat.nodes[at]
-        here: Counter[int] = Counter() if node.inputs else Counter({0: 1})
+        here: Counter[int] = Counter({0: 1} if at in flat.inputs else {})
         for source, _, _ in view.in_edges(at, keys=True):
             for length, number in found[source].items():
                 here[length + layers(node)] += number

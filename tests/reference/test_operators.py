@@ -92,6 +92,7 @@ PLAIN: list[tuple[Attributes, Formula]] = [
     (e.Softplus(), lambda x: (1 + x.exp()).log()),
     (e.Dropout(0.5), lambda x: x),
     (e.Dropout2d(0.5), lambda x: x),
+    (e.StochasticDepth(0.5), lambda x: x),
     (e.Scalar("+", 2.0), lambda x: x + 2),
     (e.Scalar("-", 2.0), lambda x: x - 2),
     (e.Scalar("-", 2.0, True), lambda x: 2 - x),
@@ -143,6 +144,7 @@ ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences; tests/emit_torch/
     Extern,
     Attention, Image, Take, Timing, Tokens, Transpose,
     ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu, Parameter,
+    e.StochasticDepth,  # tests/emit_torch/test_depths
 )  # fmt: skip
 
 

@@ -142,6 +142,7 @@ def test_bf16_autocast(style: Style) -> None:
         y.float().square().mean().backward()
         assert set(gradients(model)) == set(model.live(plan))
         assert {one.dtype for one in gradients(model).values()} == {torch.float32}
+        assert {one.dtype for one in model.buffers() if one.is_floating_point()} == {torch.float32}
         optimizer.step()
     statistics_of_its_own(model)
     full = model(x, model.full_plan())

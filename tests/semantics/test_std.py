@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.compilation import Compilation
+from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.ir.operators.layers import Conv2d
 from fractal_dsl.semantics.definitions import names_read
 from fractal_dsl.semantics.shipped import library
 from fractal_dsl.source import Source
@@ -83,21 +88,26 @@ net Net {IMAGENET} = layer(32, 3, 2)
     >> chain(inverted_residual(w, t, stride = s) >> inverted_residual(w, t) ** (n - 1)
              for t, w, n, s in [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
                                 (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)])
-    >> layer(1280, 1) >> {HEAD}
+    >> layer(1280, 1) >> global_avg_pool >> conv2d(1000, 1) >> flatten
 """,
-        3_504_872,
+        3_503_872,
     ),
     "EfficientNet-B0": (
         f"""
-from "std" import conv_bn, inverted_residual, squeeze_excite
+from "std" import conv_bn, inverted_branch, squeeze_excite
 layer(w, k = 3, s = 1) = conv_bn(w, k, s) >> silu
-mbconv(w, t, k, s, c = in_channels) =
-    inverted_residual(w, t, k, s, silu, squeeze_excite(c // 4, silu))
+body(w, t, k, s, c = in_channels) =
+    inverted_branch(w, t * c, k, s, silu, squeeze_excite(c // 4, silu))
+mbconv(w, t, k, s, rate) if s == 1 and in_channels == w =
+    id + stochastic_depth(body(w, t, k, s), rate)
+mbconv(w, t, k, s, rate) = body(w, t, k, s)
+stage(t, w, k, s, n, b) =
+    chain(mbconv(w, t, k, if i == 0 then s else 1, 0.2 * (b + i) / 16) for i in 0..n-1)
 net Net {IMAGENET} = layer(32, 3, 2)
-    >> chain(mbconv(w, t, k, s) >> mbconv(w, t, k, 1) ** (n - 1) for t, w, k, s, n in
-             [(1, 16, 3, 1, 1), (6, 24, 3, 2, 2), (6, 40, 5, 2, 2), (6, 80, 3, 2, 3),
-              (6, 112, 5, 1, 3), (6, 192, 5, 2, 4), (6, 320, 3, 1, 1)])
-    >> layer(1280, 1) >> {HEAD}
+    >> chain(stage(t, w, k, s, n, b) for t, w, k, s, n, b in
+             [(1, 16, 3, 1, 1, 0), (6, 24, 3, 2, 2, 1), (6, 40, 5, 2, 2, 3), (6, 80, 3, 2, 3, 5),
+              (6, 112, 5, 1, 3, 8), (6, 192, 5, 2, 4, 11), (6, 320, 3, 1, 1, 15)])
+    >> layer(1280, 1) >> global_avg_pool >> dropout(0.2) >> linear(1000)
 """,
         5_288_548,
     ),
@@ -108,15 +118,16 @@ pool = max_pool(3, stride = 2, ceil = true)
 layer(w, k, s = 1) = conv2d(w, k, stride = s, padding = 0, bias = true) >> relu
 net Net {IMAGENET} = layer(96, 7, 2) >> pool >> fire(16) >> fire(16) >> fire(32)
     >> pool >> fire(32) >> fire(48) >> fire(48) >> fire(64) >> pool >> fire(64)
-    >> layer(1000, 1) >> global_avg_pool
+    >> dropout >> layer(1000, 1) >> global_avg_pool >> flatten
 """,
         1_248_424,
     ),
     "FractalNet": (
         """
 from "std" import fractal
-block(channels) = fractal(3) >> each(max_pool(2))
-net Net = chain(block(w) for w in [64, 128, 256, 512, 512]) >> linear(10)
+block(channels, rate) = fractal(3) >> each(max_pool(2)) >> dropout(rate)
+net Net = chain(block(w, p) for w, p in [(64, 0), (128, 0.1), (256, 0.2), (512, 0.3), (512, 0.4)])
+    >> linear(10)
 drop_path(local = 0.15, global = 0.5)
 assert columns == 3
 assert depth == 20
@@ -152,6 +163,47 @@ def test_nets_out_of_its_blocks(name: str) -> None:
     compilation = compiled(text)
     assert compilation.report.parameters == parameters
     assert compilation.warnings == ()
+
+
+# Nets of the zoo, which tests/zoo holds against pytorchcv or a reference, and what to set in them.
+ZOO: dict[str, tuple[str, dict[str, int]]] = {
+    "ResNet-18": ("resnet", {"layers": 18}),
+    "ResNet-34": ("resnet", {"layers": 34}),
+    "ResNet-50": ("resnet", {}),
+    "ResNeXt-50": ("resnext50", {}),
+    "SE-ResNet-50": ("seresnet50", {}),
+    "pre-activation ResNet-18": ("preresnet18", {}),
+    "WRN-28-10": ("wrn", {}),
+    "DenseNet-121": ("densenet", {}),
+    "MobileNetV2": ("mobilenetv2", {}),
+    "EfficientNet-B0": ("efficientnet_b0", {}),
+    "SqueezeNet": ("squeezenet", {}),
+    "FractalNet": ("fractalnet", {}),
+}
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_they_are_the_nets_of_the_zoo(name: str) -> None:
+    """Operator for operator; names, and what counts in `depth`, may differ."""
+    spec, params = ZOO[name]
+    ours, theirs = compiled(NETS[name][0]), compile_spec(spec, params)
+    assert operations(ours) == operations(theirs)
+
+
+def compile_spec(spec: str, params: dict[str, int]) -> Compilation:
+    path = Path(__file__).parents[2] / "specs" / "zoo" / f"{spec}.fdl"
+    return compile_source(Source(path.name, path.read_text("utf-8")), params=params)
+
+
+def operations(compilation: Compilation) -> list[tuple[object, tuple[int, ...]]]:
+    """What each node of the flat graph does, and of which others."""
+    found: list[tuple[object, tuple[int, ...]]] = []
+    for node in flatten(compilation.program).nodes:
+        attributes = node.attributes
+        if isinstance(attributes, Conv2d):
+            attributes = replace(attributes, counted=True, padding=attributes.paddings)
+        found.append((attributes or len(node.operands), node.inputs))
+    return found
 
 
 def test_every_rule_is_tried() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fractal_dsl.driver import Compilation
 from fractal_dsl.source import Source
 from fractal_dsl.train.checkpoint import Checkpoints
 from fractal_dsl.train.data.images import Data, Found, Images, prepared
@@ -54,16 +56,18 @@ def job(told: Recipe, spec: str = SPEC) -> Job:
 
 def trainer(told: Recipe, data: Data | None = None, spec: str = SPEC) -> Trainer:
     """One that has not taken a step."""
-    data = data or noise()
-    made = compiled_for(job(told, spec).spec, data.train.shape, data.classes)
-    return Trainer(network_of(told, made), data, told, launched(told))
+    return Trainer(network_of(told, compilation(spec)), data or noise(), told, launched(told))
+
+
+@cache
+def compilation(spec: str) -> Compilation:
+    data = noise()
+    return compiled_for(job(recipe(), spec).spec, data.train.shape, data.classes)
 
 
 def saved_in(folder: Path, told: Recipe) -> Checkpoints:
     """Where a run of `told` keeps its checkpoints."""
-    data = noise()
-    made = compiled_for(job(told).spec, data.train.shape, data.classes)
-    return Run(folder).checkpoints(job(told), made, data)
+    return Run(folder).checkpoints(job(told), compilation(SPEC), noise())
 
 
 def same(ours: Any, theirs: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The commands from end to end on a small set: train, stop, resume, eval, report, export."""
+"""The commands from end to end on a small set: train, stop, go on, eval, report, export, tables."""
 
 from __future__ import annotations
 

@@ -77,6 +77,7 @@ def test_table_4_plain_nets_are_the_columns(columns: int, layers: int) -> None:
         ("nin", (), 966_986),
         ("all_cnn", (), 1_369_738),
         ("resnet110", (), 1_727_962),
+        ("stochastic_depth", (), 1_727_962),
         ("preresnet", ("layers=164",), 1_703_258),
         ("preresnet", (), 10_327_706),
         ("wide_resnet", (), 36_479_194),

@@ -21,6 +21,11 @@ OTHERS = {
     "all columns at once": SPEC.replace("global = 0.5", 'mode = "simultaneous"'),
     "the dead move on": SPEC.replace("global = 0.5", 'global = 0.5, dead = "advance"'),
     "no drop-path": SPEC.replace("drop_path", "# "),
+    "stochastic depth": """
+unit(p) = id + stochastic_depth(conv(4) >> conv2d(4) >> batch_norm, p)
+net Small(classes = 3) on image[1, 6, 6] =
+    conv(4) >> unit(0.3) >> unit(0.6) >> global_avg_pool >> linear(classes)
+""",
 }
 
 

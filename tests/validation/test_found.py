@@ -58,6 +58,25 @@ net on image[4, 6, 6] = wiring(x) {
     return sum(y[1], y[2], z) >> global_avg_pool >> linear(3)
 }
 """,
+    "a family that is computed from its end": """
+net on image[2, 8, 8] = wiring(x) {
+    c[0] = x
+    c[i] = c[i-1] >> conv(2) >> max_pool(2) for i in 1..2
+    p[2] = c[2]
+    p[i] = c[i] + (p[i+1] >> upsample(2) >> conv(2)) for i in 0..1
+    return p[0] >> global_avg_pool >> linear(3)
+}
+""",
+    "a shared network in a net with drop-path, also under stochastic depth": """
+implicit channels = 4
+body = conv >> conv
+part = {
+  s = shared(conv >> batch_norm)
+  return (id + stochastic_depth(s >> body, 0.5)) >> s >> (id + stochastic_depth(s, 0.3))
+}
+net on image[2, 8, 8] =
+    conv >> part >> (id + (conv (+) body)) >> global_avg_pool >> linear(3)
+""",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -29,23 +30,29 @@ def per_sample(text: str) -> str:
     return text.replace("global = 0.5)", 'global = 0.5, per = "sample")')
 
 
-def passed(output: Tensor, leaves: dict[str, Tensor], upstream: Tensor) -> dict[str, Tensor]:
-    """The output and its gradients; what has none gets zeros."""
-    found = torch.autograd.grad(output, list(leaves.values()), upstream, allow_unused=True)
+def passed(
+    outputs: Sequence[Tensor], leaves: dict[str, Tensor], upstream: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """The outputs and their gradients; what has none gets zeros."""
+    found: Sequence[Tensor | None] = [None] * len(leaves)
+    pairs = [pair for pair in zip(outputs, upstream, strict=True) if pair[0].requires_grad]
+    if pairs and leaves:
+        given, weights = zip(*pairs, strict=True)
+        found = torch.autograd.grad(given, list(leaves.values()), weights, allow_unused=True)
     grads = {
         name: torch.zeros_like(leaf) if one is None else one
         for (name, leaf), one in zip(leaves.items(), found, strict=True)
     }
-    return {"output": output.detach(), **grads}
+    return {f"output {at}": one.detach() for at, one in enumerate(outputs)} | grads
 
 
 def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) -> float:
     """The largest difference, relative to 1 + the largest value of its tensor."""
     generator = torch.Generator().manual_seed(3)
     tensors = random_tensors(flat, generator, torch.float64)
-    x = random_input(flat, 0, BATCH, generator)
-    shape = (BATCH, *flat.nodes[flat.output].shape.sizes)
-    upstream = torch.randn(shape, generator=generator, dtype=torch.float64)
+    x = [random_input(flat, at, BATCH, generator) for at in flat.inputs]
+    shapes = [(BATCH, *flat.nodes[at].shape.sizes) for at in flat.outputs]
+    upstream = [torch.randn(one, generator=generator, dtype=torch.float64) for one in shapes]
     names = list(parameter_tensors(flat))
 
     def leaves() -> dict[str, Tensor]:
@@ -54,13 +61,14 @@ def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) 
     mine, theirs = leaves(), leaves()
     torch.manual_seed(4)  # of stochastic depth
     ran = interpret_samples(flat, {**tensors, **theirs}, x, plans, training=training)
-    expected = passed(ran.output, theirs, upstream) | ran.buffers
+    expected = passed(ran.outputs, theirs, upstream) | ran.buffers
     state = {name: tensor.clone() for name, tensor in tensors.items()} | mine
     module.train(training)
     given = [type(module.full_plan())(plan) for plan in plans]
     torch.manual_seed(4)
-    output = functional_call(module, state, (x,), {"plan": given})
-    found = passed(output, mine, upstream) | {name: state[name] for name in ran.buffers}
+    made = functional_call(module, state, tuple(x), {"plan": given})
+    outputs = (made,) if isinstance(made, Tensor) else made
+    found = passed(outputs, mine, upstream) | {name: state[name] for name in ran.buffers}
     for name in state.keys() - ran.buffers.keys() - mine.keys():
         assert torch.equal(state[name], tensors[name]), f"{name} of a dead layer changed"
     return max(

@@ -223,6 +223,8 @@ def _part(node: Node, name: str) -> Part | None:
         return None
     if name == "slice":
         axis = int(str(node.args[1]))
+        if axis > 1:  # a smaller picture of the same channels, as padding by less than 0 makes
+            return None
         start = int(str(node.args[2] or 0))
         return Part(operand, axis, start, start + node.meta["val"].shape[axis])
     if name == "getitem" and _operator(operand) in SPLITS:

@@ -77,13 +77,29 @@ class Calls:
         given = list(inputs)
         if self.context.is_steered(part.members[0]):
             given.append(fill("plan"))
-        elif self.per_sample:
-            return on_samples(module(self.modules, part.path), *inputs)
         if live is not None:
             given.append(live)
-        if isinstance(part, Invoke) and part.network is not None:
-            return fill("{}({})", given.pop(len(part.inputs)), commas(given))
-        return fill("{}({})", module(self.modules, part.path), commas(given))
+        if part.network is not None:
+            own = given.pop(len(part.inputs))
+        else:
+            own = module(self.modules, part.path)
+        if self.per_sample and not self.context.is_steered(part.members[0]):
+            return on_samples(own, *given)
+        return fill("{}({})", own, commas(given))
+
+    def asking(self, part: Invoke | Open, live: Safe | None, who: Safe | None) -> Code:
+        """What a call needs of the inputs that it asks for, of the samples `who`."""
+        given: list[Safe] = [fill("reading(plan)"), *([] if live is None else [live])]
+        answer = fill("{}.reach({})", self.own_part(part), commas(given))
+        if who is None:
+            return answer
+        return fill("tuple(one & ({}) for one in {})", who, answer)
+
+    def own_part(self, part: Invoke | Open) -> Code:
+        """A module that has joins; out of a list, torch has forgotten that it does."""
+        own = module(self.modules, part.path)
+        is_element = part.path.indices and part.path.name not in self.modules.single
+        return fill('cast("Part", {})', own) if is_element else own
 
     def held(self, part: Hold) -> Code:
         """A shared module as it is handed on."""

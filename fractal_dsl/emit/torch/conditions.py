@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need, Run, needs_of, runs
+from fractal_dsl.emit.torch.needs import (
+    ALWAYS,
+    OUTPUT,
+    Atom,
+    Need,
+    Run,
+    asking,
+    key_of,
+    needs_of,
+    runs,
+)
 from fractal_dsl.emit.torch.tape import Body, Each, Item, Meet, Open, Unpack
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, joined, literal
 
@@ -19,13 +29,16 @@ class Conditions:
     `row` writes what lives of the inputs of a join, given its result.
     """
 
-    def __init__(self, body: Body, is_open: bool) -> None:
-        self.found = needs_of(body, is_open)
+    def __init__(self, body: Body, is_told: bool) -> None:
+        self.found = needs_of(body, is_told)
+        self.inputs = body.inputs
         self.items: dict[int, tuple[Item, ...]] = {OUTPUT: body.outputs}
         self.widths: dict[int, int] = {}
         self.unpacked: dict[int, tuple[int, ...]] = {}
         self.destination: dict[int, tuple[int, int] | int] = {}
         for part in body.operations:
+            if items := asking(part):
+                self.items[key_of(part)] = items
             match part:
                 case Meet():
                     self.items[part.result] = part.items
@@ -43,13 +56,17 @@ class Conditions:
                 if item.spread:
                     self.destination[item.value] = (join, at)
 
+    def have_inputs(self) -> None:
+        """What comes into the net is there whole, whatever lives."""
+        self.found.update(dict.fromkeys(self.inputs, ALWAYS))
+
     def need(self, value: int) -> Need:
         return self.found[value]
 
     def test(self, need: Need, row: Row) -> Code:
         """An expression that is true where a value is needed."""
-        if need is ALWAYS:
-            return fill("True")
+        if not need:
+            return fill("True" if need is ALWAYS else "False")
         parts: list[Safe] = []
         for join, first, last in runs(need):
             one = last == first + 1 and not self.items[join][first].spread
@@ -59,6 +76,8 @@ class Conditions:
 
     def who(self, need: frozenset[Atom], row: Row) -> Code:
         """The samples, as bits, for which a value is needed."""
+        if not need:
+            return fill("0")
         parts: list[Safe] = []
         for join, first, last in runs(need):
             one = last == first + 1 and not self.items[join][first].spread
@@ -73,9 +92,11 @@ class Conditions:
                 return fill("{}{}", row(run.join), self.slice(*run))
             needs = [self.need(value) for value in self.unpacked[bundle]]
             tests = [
-                self.who(need, row) if per_sample and need else self.test(need, row)
+                self.test(need, row) if not per_sample
+                else fill("-1") if need is ALWAYS
+                else self.who(need, row)
                 for need in needs
-            ]
+            ]  # fmt: skip
             return fill("({},)" if len(tests) == 1 else "({})", commas(tests))
         goes = self.destination[bundle]
         while isinstance(goes, int):

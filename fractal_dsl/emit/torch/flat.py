@@ -7,12 +7,12 @@ the same state-dict keys.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fractal_dsl.emit.torch.calls import called, formula_on_samples, tied
 from fractal_dsl.emit.torch.docs import class_doc
 from fractal_dsl.emit.torch.flat_branches import Branches, Outer, spaced
-from fractal_dsl.emit.torch.flat_needs import ALWAYS, FlatNeeds, Need
+from fractal_dsl.emit.torch.flat_needs import ALWAYS, NEVER, FlatNeeds, Need
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.naming import Names
 from fractal_dsl.emit.torch.operators import ENTRIES, call_of, facts, is_formula
@@ -124,8 +124,15 @@ class _FlatWriter:
             if key.rsplit(".", 1)[-1].isdigit()
         }
         depths = {n.key: self.made(at, n) for at, n in enumerate(self.nodes) if n.start is not None}
-        for at, node in enumerate(self.nodes):
-            if not self.is_module(node) or node.key in made:
+        keys = [node.key for node in self.nodes if self.is_module(node)]
+        places = registered(keys)
+        order = sorted(
+            (at for at, node in enumerate(self.nodes) if self.is_module(node)),
+            key=lambda at: places[self.nodes[at].key],
+        )
+        for at in order:
+            node = self.nodes[at]
+            if node.key in made:
                 continue
             for key in prefixes(node.key)[:-1]:
                 if key not in made:
@@ -153,9 +160,9 @@ class _FlatWriter:
         return written(node.attributes, decided, numbers, inplace=inplace, sees_some=some)
 
     def is_head(self, head: HeadParameter, node: FlatNode) -> bool:
-        layer = self.program.net.nodes[head.node]
-        assert isinstance(layer, Apply)
-        return not node.calls and node.key == str(segment_of(layer))
+        layers = [self.program.net.nodes[at] for at in head.nodes]
+        keys = [str(segment_of(layer)) for layer in layers if isinstance(layer, Apply)]
+        return not node.calls and node.key in keys
 
     def is_inplace(self, node: FlatNode) -> bool:
         """Where nothing else reads what comes in, and its maker needs only its own input."""
@@ -216,6 +223,8 @@ class _FlatWriter:
 
     def test(self, need: frozenset[tuple[int, int]], row: str) -> Code:
         """`plan[3][0] or any(plan[4][1:3])`"""
+        if need == NEVER:
+            return fill("False")
         return joined(" or ", rows_of(need, row, fill("any")))
 
     def who(self, need: frozenset[tuple[int, int]]) -> Code:
@@ -231,10 +240,14 @@ class _FlatWriter:
         self.variables.update(zip(self.flat.inputs, self.input_names(), strict=True))
         feeds: dict[int, list[tuple[int, int]]] = {}
         for join in self.flat.joins:
+            if needs is not None and needs[join] == NEVER:
+                continue
             for operand, source in enumerate(self.nodes[join].inputs):
                 feeds.setdefault(source, []).append((join, operand))
         for at, node in enumerate(self.nodes):
             need = ALWAYS if needs is None else needs[at]
+            if need == NEVER:
+                continue
             for end in self.branches.ends.get(at, ()):
                 self.enter(end, feeds)
             if node.start is not None:
@@ -405,10 +418,33 @@ def placed_at(key: str) -> Code:
     return Code("self" + "".join(parts))
 
 
+def registered(keys: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Where each key is registered: parts of a module as they are met, of a list by index."""
+    ranks: dict[str, int] = {}
+    met: Counter[str] = Counter()
+    places: dict[str, tuple[int, ...]] = {}
+    for key in keys:
+        place = []
+        for prefix in prefixes(key):
+            around, _, part = prefix.rpartition(".")
+            if part.isdigit():
+                ranks[prefix] = int(part)
+            elif prefix not in ranks:
+                ranks[prefix] = met[around]
+                met[around] += 1
+            place.append(ranks[prefix])
+        places[key] = tuple(place)
+    return places
+
+
 def put(key: str, value: Safe, lengths: Counter[str]) -> Iterator[Line]:
-    """Statements that put a module in its place; what a column leaves out of a list is a gap."""
+    """Statements that put a module in its place.
+
+    What a column leaves out of a list is a gap; one that is computed later, as families of
+    wires may be, fills its gap then.
+    """
     around, _, part = key.rpartition(".")
-    if not part.isdigit():
+    if not part.isdigit() or int(part) < lengths[around]:
         yield Line(fill("{} = {}", placed_at(key), value))
         return
     gaps = int(part) - lengths[around]

@@ -6,12 +6,13 @@ from typing import Final, TypeAlias
 
 from fractal_dsl.ir.flat import FlatProgram
 
-__all__ = ["ALWAYS", "FlatNeeds", "Need"]
+__all__ = ["ALWAYS", "NEVER", "FlatNeeds", "Need"]
 
 Need: TypeAlias = "frozenset[tuple[int, int]] | None"
 """(join number, operand) pairs, one of which must live; None: needed in every plan."""
 
 ALWAYS: Final = None
+NEVER: Final[frozenset[tuple[int, int]]] = frozenset()
 
 
 class FlatNeeds:

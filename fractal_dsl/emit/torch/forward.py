@@ -11,7 +11,7 @@ from fractal_dsl.emit.torch.conditions import Conditions
 from fractal_dsl.emit.torch.instances import kept_members
 from fractal_dsl.emit.torch.lines import Line
 from fractal_dsl.emit.torch.loopvars import variables
-from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need
+from fractal_dsl.emit.torch.needs import ALWAYS, OUTPUT, Atom, Need, key_of
 from fractal_dsl.emit.torch.registers import Registers
 from fractal_dsl.emit.torch.tape import (
     Body,
@@ -26,10 +26,10 @@ from fractal_dsl.emit.torch.tape import (
     Part,
     Unpack,
 )
-from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident
+from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
 from fractal_dsl.emit.torch.uses import inputs_of, outputs_of, uses_of
 
-__all__ = ["Expressions", "forward_lines"]
+__all__ = ["Expressions", "forward_lines", "nothing"]
 
 
 class Statement(NamedTuple):
@@ -55,28 +55,40 @@ class Expressions(Protocol):
     def expression(self, part: Part, inputs: Sequence[Safe], live: Safe | None) -> Code: ...
     def join(self, part: Meet, operands: Safe) -> Code: ...
     def row(self, part: Meet) -> Code: ...
+    def asking(self, part: Invoke | Open, live: Safe | None, who: Safe | None) -> Code: ...
     def outputs_note(self) -> str: ...
     def held(self, part: Hold) -> Code: ...
 
 
 def forward_lines(
-    calls: Expressions, body: Body, names: Registers, is_open: bool = False
+    calls: Expressions,
+    body: Body,
+    names: Registers,
+    is_told: bool = False,
+    is_entry: bool = False,
 ) -> list[Line]:
     """Statements of `forward`, from its arguments to what is returned."""
-    writer = _Writer(calls, body, names, is_open)
+    writer = _Writer(calls, body, names, is_told)
+    if is_entry:
+        writer.conditions.have_inputs()
     return [*writer.lines(), *writer.returned()]
+
+
+def nothing(part: Invoke | Open) -> Code:
+    """What a call that is dead needs of the inputs that it asks for."""
+    return fill("Live([False] * {})", literal(len(part.asked.inputs)))
 
 
 class _Writer:
     """Writes one body: the class's own, or that of a loop in it."""
 
-    def __init__(self, calls: Expressions, body: Body, names: Registers, is_open: bool) -> None:
+    def __init__(self, calls: Expressions, body: Body, names: Registers, is_told: bool) -> None:
         self.calls = calls
         self.body = body
         self.names = names
-        self.is_open = is_open
+        self.is_told = is_told
         self.sampled = calls.is_sampled
-        self.conditions = Conditions(body, is_open)
+        self.conditions = Conditions(body, is_told)
         self.uses = uses_of(body)
         self.statements: list[Statement] = []
         self.inlined: dict[int, Code] = {}
@@ -86,11 +98,13 @@ class _Writer:
         self.items: dict[int, tuple[Item, ...]] = {
             result: part.items for result, part in self.meets.items()
         }
-        if is_open:
+        if is_told:
             self.items[OUTPUT] = body.outputs
         self.inline = self.inlined_operations()
         self.names.postpone(self.inline)
+        self.start_name = names.start
         self.row_names = self.rows()
+        self.wants = self.asking_calls()
 
     # What is written inside what -------------------------------------------------
 
@@ -101,7 +115,7 @@ class _Writer:
         }
         ends = [(at, part.items) for at, part in enumerate(self.body.operations)
                 if isinstance(part, Meet)]  # fmt: skip
-        if self.is_open:
+        if self.is_told:
             ends.append((len(self.body.operations), self.body.outputs))
         for end, items in ends:
             if not self.calls.nests or (self.sampled and not self.is_direct(items)):
@@ -138,6 +152,21 @@ class _Writer:
             if part.result in asked
         }
 
+    def asking_calls(self) -> dict[int, tuple[Code, Invoke | Open]]:
+        """Calls that say first which inputs they need, last first, and what holds the answer."""
+        if not self.sampled:
+            return {}
+        read = {atom.join for need in self.conditions.found.values() for atom in need or ()}
+        calls = [part for part in self.body.operations if isinstance(part, Invoke | Open)]
+        asking = [
+            part
+            for part in calls
+            if part.asked.inputs and (part.result in read or self.calls.per_sample)
+        ]
+        names = (ident(f"wants_{at}" if at else "wants") for at in range(len(asking)))
+        pairs = [*zip(names, asking, strict=False)]
+        return {part.result: (name, part) for name, part in reversed(pairs)}
+
     def is_direct(self, items: Sequence[Item]) -> bool:
         """Whether a join takes one bundle just as it comes from its maker."""
         return len(items) == 1 and items[0].spread
@@ -151,6 +180,8 @@ class _Writer:
             return fill("live")
         if join in self.row_names:
             return self.row_names[join]
+        if join in self.wants:
+            return self.wants[join][0]
         return self.calls.row(self.meet(join))
 
     def meet(self, join: int) -> Meet:
@@ -161,12 +192,17 @@ class _Writer:
     def lines(self) -> list[Line]:
         for join, name in self.row_names.items():
             self.add(ALWAYS, fill("{} = {}", name, self.calls.row(self.meet(join))))
+        for name, call in self.wants.values():
+            self.ask(name, call)
         for at, part in enumerate(self.body.operations):
             self.names.move_to(at)
             self.write(at, part)
-        if self.is_open and self.sampled and not self.is_direct(self.body.outputs):
+        if self.is_told and self.sampled and not self.is_direct(self.body.outputs):
             self.names.move_to(len(self.body.operations))
             self.flush(OUTPUT, len(self.body.outputs))
+        else:
+            for item in self.body.outputs:
+                self.fetch(item.value)
         return self.grouped()
 
     def grouped(self) -> list[Line]:
@@ -209,11 +245,39 @@ class _Writer:
 
     def expression(self, part: Part) -> Code:
         need = self.conditions.need(outputs_of(part)[0])
-        inputs = [self.read(value, need) for value in inputs_of(part)]
+        asked = part.asked.inputs if isinstance(part, Invoke | Open) else ()
+        inputs = [
+            self.asked_input(value, Atom(key_of(part), asked.index(at)))
+            if at in asked
+            else self.read(value, need)
+            for at, value in enumerate(inputs_of(part))
+        ]
         live: Safe | None = None
         if self.sampled and isinstance(part, Open | Each):
             live = self.conditions.live(part.result, self.row, self.calls.per_sample)
         return self.calls.expression(part, inputs, live)
+
+    def ask(self, name: Code, part: Invoke | Open) -> None:
+        """Which of the inputs that it asks for a call needs; none where it is dead itself."""
+        live: Safe | None = None
+        if isinstance(part, Open):
+            live = self.conditions.live(part.result, self.row, self.calls.per_sample)
+        need = self.conditions.need(outputs_of(part)[0])
+        if need is ALWAYS:
+            self.add(ALWAYS, fill("{} = {}", name, self.calls.asking(part, live, None)))
+            return
+        who = self.conditions.who(need, self.row) if self.calls.per_sample else None
+        self.add(ALWAYS, fill("{} = {}", name, nothing(part)))
+        self.add(need, fill("{} = {}", name, self.calls.asking(part, live, who)))
+
+    def asked_input(self, value: int, atom: Atom) -> Code:
+        """An input that may be dead where its reader lives: then any value does."""
+        known = value in self.body.inputs or atom not in (self.conditions.need(value) or ())
+        if not self.sampled or (known and not self.calls.per_sample):
+            return self.variable(value)
+        text = self.read(value, frozenset({atom}))
+        test = self.conditions.test(frozenset({atom}), self.row)
+        return fill("{} if {} else {}", text, test, self.start_name)
 
     def assign(self, part: Part, text: Code) -> None:
         values = outputs_of(part)
@@ -256,7 +320,7 @@ class _Writer:
         if not self.sampled or len(values) != 1 or len(uses) != 1:
             return False
         join = OUTPUT if uses[0].part is None else outputs_of(uses[0].part)[0]
-        if join not in self.items or (join == OUTPUT and not self.is_open):
+        if join not in self.items or (join == OUTPUT and not self.is_told):
             return False
         if self.is_direct(self.items[join]) or not self.flush(join, uses[0].position):
             return False
@@ -309,7 +373,8 @@ class _Writer:
         rest = self.names.give(part.source, is_list=True)
         self.add(self.conditions.need(part.source), fill("{} = iter({})", rest, source))
         self.names.keep(part.source, part.results)
-        self.waiting.update((value, rest) for value in part.results)
+        live = (value for value in part.results if self.conditions.need(value) != frozenset())
+        self.waiting.update((value, rest) for value in live)
 
     def read(self, value: int, need: Need) -> Code:
         """A value as something with `need` reads it: where samples differ, those that it needs."""
@@ -337,7 +402,7 @@ class _Writer:
                 (v, name) for v, name in self.waiting.items() if name == self.waiting[value]
             )
             del self.waiting[first]
-            taken = fill("{} = next({})", self.names.give(first), rest)
+            taken = fill("{} = next({})", self.names.give(first, beside=True), rest)
             self.add(self.conditions.need(first), taken)
 
     def loop(self, part: Loop) -> None:
@@ -356,11 +421,11 @@ class _Writer:
 
     def returned(self) -> list[Line]:
         outputs = self.body.outputs
-        if not self.is_open and len(outputs) == 1:
+        if not self.is_told and len(outputs) == 1:
             return [Line(fill("return {}", self.names.of(outputs[0].value)))]
-        if self.is_open and self.sampled and not self.is_direct(outputs):
+        if self.is_told and self.sampled and not self.is_direct(outputs):
             return [Line(fill("return {}", self.names.of_list(OUTPUT)))]
-        if not self.is_open:
+        if not self.is_told:
             values = [self.names.of(item.value) for item in outputs]
             return [Line(fill("return {}", commas(values)))]
         note = self.calls.outputs_note()

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
+from fractal_dsl.emit.torch.asks import Asked, firm_graphs, told_graphs
 from fractal_dsl.emit.torch.bundles import fold_bundles
 from fractal_dsl.emit.torch.loops import fold_loops
+from fractal_dsl.emit.torch.needs import ALWAYS, needs_of
 from fractal_dsl.emit.torch.record import record
 from fractal_dsl.emit.torch.tape import (
     Body,
@@ -37,7 +39,7 @@ from fractal_dsl.emit.torch.uses import (
 from fractal_dsl.ir.columns import ColumnTable
 from fractal_dsl.ir.graph import Call, Join, Program, Share
 from fractal_dsl.ir.operators import spec_of
-from fractal_dsl.ir.shapes import image
+from fractal_dsl.ir.shapes import NETWORK, image
 
 __all__ = ["Instance", "Tapes", "holds_tensors", "kept_members", "walk"]
 
@@ -69,18 +71,41 @@ class Tapes:
     program: Program
     columns: ColumnTable | None
     steered: list[bool] = field(default_factory=list)
+    told: list[bool] = field(default_factory=list)
+    asked: dict[int, Asked] = field(default_factory=dict)
     bodies: dict[int, Body] = field(default_factory=dict)
     forms: dict[int, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for graph in self.program.graphs:
+        sampled = self.columns is not None
+        self.told = told_graphs(self.program, sampled)
+        for graph, told in zip(self.program.graphs, self.told, strict=True):
             joins = any(isinstance(node, Join) for node in graph.nodes)
             calls = any(isinstance(n, Call) and self.steered[n.callee] for n in graph.nodes)
-            self.steered.append(self.columns is not None and (joins or calls or graph.is_open))
+            self.steered.append(sampled and (joins or calls or graph.is_open or told))
+        if sampled:
+            self.ask()
+
+    def ask(self) -> None:
+        """Find out which graphs need some of their inputs only in some plans."""
+        firm = firm_graphs(self.program)
+        for at, graph in enumerate(self.program.graphs):
+            tensors = [n for n, shape in enumerate(graph.inputs) if shape != NETWORK]
+            if len(tensors) < 2 or not self.steered[at] or at == self.program.entry:
+                continue
+            body = self.body(at)
+            needs = needs_of(body, self.is_told(at))
+            asked = tuple(n for n in tensors if needs[body.inputs[n]] is not ALWAYS)
+            if asked:
+                self.asked[at] = Asked(asked, firm[at] and len(asked) == len(tensors))
+
+    def is_told(self, graph: int) -> bool:
+        """Whether a graph gives the values that live, as a list."""
+        return self.told[graph] or self.program.graphs[graph].is_open
 
     def body(self, graph: int) -> Body:
         if graph not in self.bodies:
-            body = record(self.program, graph)
+            body = record(self.program, graph, self.told, self.asked)
             fresh = count(1_000_000)
             waiting = [body]
             while waiting:
@@ -109,7 +134,7 @@ class Tapes:
                 assert isinstance(node, Call)
                 width = len(part.outputs if isinstance(part, Invoke) else part.ports)
                 home = part.path if is_shared(part) else None
-                return (type(part).__name__, self.steered[node.callee], width, home)
+                return (type(part).__name__, self.steered[node.callee], width, home, part.asked)
             case Meet():
                 return ("meet", len(part.items))
             case Hold():
@@ -157,7 +182,7 @@ class Tapes:
         if graph not in self.forms:
             body = self.body(graph)
             self.forms[graph] = (
-                self.program.graphs[graph].is_open,
+                self.is_told(graph),
                 self.steered[graph],
                 None if body.end is None else facts_of(body.end)["per"],
                 _Form(self).of(body),
@@ -222,7 +247,8 @@ class _Form:
                 stages = tuple((self.tapes.signature(s), self.path(s.path)) for s in part.stages)
                 return (reads, "each", stages, self.members(part), self.value(part.result))
             case Open():
-                signature = self.tapes.signature(part)[:2]
+                kind, steered, *_, home, asked = self.tapes.signature(part)
+                signature = (kind, steered, home, asked)
                 shape = (signature, self.path(part.path), len(part.members))
                 return (reads, shape, self.value(part.result))
             case Meet():

@@ -18,6 +18,7 @@ from fractal_dsl.emit.torch.flat import flat_view
 from fractal_dsl.emit.torch.instances import Tapes
 from fractal_dsl.emit.torch.lines import Line, laid_out
 from fractal_dsl.emit.torch.modules import class_views
+from fractal_dsl.emit.torch.nets import net_view
 from fractal_dsl.emit.torch.picks import Pick, Picks
 from fractal_dsl.emit.torch.templates import render
 from fractal_dsl.emit.torch.text import (
@@ -144,12 +145,13 @@ def plan_view(
         local=literal(sampling.local),
         mixture=literal(sampling.mixture),
         columns=literal(columns.count),
-        shape=commas(map(literal, program.input.sizes)),
         some_columns=None if sampling.columns is None else literal(sampling.columns),
         per_sample=sampling.per_sample,
         told=told,
         simultaneous=sampling.simultaneous,
         advance=sampling.dead == "advance",
+        asks=any(view.answers or view.is_told for view in views),
+        net=net_view(program),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from fractal_dsl.emit.torch.calls import Calls
@@ -100,12 +100,15 @@ class _ClassWriter:
         program = classes.tapes.program
         self.is_entry = family.classes[0] is classes.ordered[-1]
         self.heads = program.head_parameters if self.is_entry else ()
-        self.keys = head_keys(classes, family, self.heads)
+        taken = Names(["plan_seed"])
+        self.head_names = {head: taken.free(head.name) for head in self.heads}
+        self.keys = head_keys(family, self.head_names)
         self.context = Context(classes, family, names, self.keys)
         self.modules = Modules(self.context)
         self.calls = Calls(self.context, self.modules)
         self.name = names[family.classes[0].number]
         self.steered = classes.tapes.steered[family.classes[0].graph]
+        self.is_told = classes.tapes.is_told(family.classes[0].graph)
 
     def view(self) -> ClassView:
         doc = self.graph.doc or (self.classes.tapes.program.doc if self.is_entry else "")
@@ -127,6 +130,8 @@ class _ClassWriter:
             reach=laid_out(reach_lines(self.calls), 2) if self.steered else [],
             head=[] if runs else laid_out([Line(self.head())], 1),
             forward=[] if runs else laid_out(self.forward(), 2),
+            answers=self.context.first.graph in self.classes.tapes.asked,
+            is_told=self.classes.tapes.told[self.context.first.graph],
         )
 
     def chained(self) -> list[Line]:
@@ -138,7 +143,11 @@ class _ClassWriter:
     def forward(self) -> list[Line]:
         body = self.context.body
         return forward_lines(
-            self.calls, body, Registers(body, input_names(self.graph.inputs)), self.graph.is_open
+            self.calls,
+            body,
+            Registers(body, input_names(self.graph.inputs)),
+            self.is_told,
+            self.is_entry,
         )
 
     def attributes(self) -> list[Line]:
@@ -161,7 +170,7 @@ class _ClassWriter:
         for one in self.family.sizes.arguments:
             given.append(fill("{}: {}", ident(one.name), kind_of(self.classes, one)))
         for head in self.heads:
-            given.append(fill("{}: int = {}", ident(self.head_name(head)), literal(head.value)))
+            given.append(fill("{}: int = {}", ident(self.head_names[head]), literal(head.value)))
         if self.steered and self.is_entry:
             given.append(fill("plan_seed: int = 0"))
         return fill("def __init__({}) -> None:", commas(given))
@@ -174,9 +183,6 @@ class _ClassWriter:
         per_batch = facts_of(self.context.body.end)["per"] == "batch"
         return fill("{}, per_batch=True" if per_batch else "{}", rate)
 
-    def head_name(self, head: HeadParameter) -> str:
-        return next(name for key, name in self.keys.items() if name.startswith(head.name))
-
     def head(self) -> Code:
         per_sample = self.context.takes_samples
         kind = fill("Samples" if per_sample else "Tensor")
@@ -186,9 +192,9 @@ class _ClassWriter:
         if self.steered:
             draws = self.is_entry and not per_sample
             given.append(fill("plan: Plan | None = None" if draws else "plan: Plan"))
-        if self.steered and self.graph.is_open:
+        if self.steered and self.is_told:
             given.append(fill("live: Live"))
-        several = "list[{}]" if self.graph.is_open else "tuple[{}, ...]"
+        several = "list[{}]" if self.is_told else "tuple[{}, ...]"
         result = kind if len(self.graph.outputs) == 1 else fill(several, kind)
         name = fill("compute" if per_sample and self.is_entry else "forward")
         if self.context.body.end is not None:
@@ -219,17 +225,16 @@ def is_direct(part: Layer) -> bool:
     return call_of(operator_of(member).attributes, member.shapes) == "{}({})"
 
 
-def head_keys(classes: Classes, family: Family, heads: Sequence[HeadParameter]) -> dict[Key, str]:
+def head_keys(family: Family, heads: Mapping[HeadParameter, str]) -> dict[Key, str]:
     """The numbers that are arguments of the network, and their names."""
-    names = Names(["plan_seed"])
     found: dict[Key, str] = {}
-    for head in heads:
+    for head, name in heads.items():
         for at, part in enumerate(walk(family.body)):
             if not isinstance(part, Layer):
                 continue
             for number, member in enumerate(part.members):
-                if member.at == head.node and not member.route:
-                    found[Key(at, number, head.attribute)] = names.free(head.name)
+                if member.at in head.nodes and not member.route:
+                    found[Key(at, number, head.attribute)] = name
     return found
 
 

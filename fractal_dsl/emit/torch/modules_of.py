@@ -68,7 +68,7 @@ class Modules:
 
     def add(self, part: Part) -> None:
         match part:
-            case Invoke() if part.shared:
+            case Invoke() | Open() if part.shared:
                 pass
             case Hold() | Layer() | Invoke() | Open():
                 self.put(part.path, part, len(part.members), is_plain(part))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from fractal_dsl.emit.torch.asks import NOTHING, Asked
 from fractal_dsl.emit.torch.operators import is_formula
 from fractal_dsl.emit.torch.tape import (
     Body,
@@ -43,14 +45,19 @@ class _Frame:
     values: list[tuple[int, ...]] = field(default_factory=list)
 
 
-def record(program: Program, graph: int) -> Body:
-    """The tape of one graph; bundles are not folded yet, and no join has a path."""
-    return _Recorder(program).run(graph)
+def record(program: Program, graph: int, told: Sequence[bool], asked: Mapping[int, Asked]) -> Body:
+    """The tape of one graph; bundles are not folded yet, and no join has a path.
+
+    `told` and `asked` say of each graph that is called how it takes part in plans.
+    """
+    return _Recorder(program, told, asked).run(graph)
 
 
 class _Recorder:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, told: Sequence[bool], asked: Mapping[int, Asked]) -> None:
         self.program = program
+        self.told = told
+        self.asked = asked
         self.count = 0
         self.loops = 0
 
@@ -134,30 +141,19 @@ class _Recorder:
         callee = self.program.graphs[node.callee]
         (result,) = self.fresh(1)
         outputs = self.fresh(len(callee.outputs)) if len(callee.outputs) > 1 else (result,)
+        network: int | None = None
         if node.network is not None:
-            frame.operations.append(self.shared(frame, node, member, inputs, outputs))
-        elif callee.is_open:
-            frame.operations.append(Open((member,), path, inputs, result, outputs))
-        else:
-            frame.operations.append(Invoke((member,), path, inputs, result, outputs))
+            home = self.program.graphs[frame.graph].nodes[node.network.node]
+            if isinstance(home, Share):
+                path = path_of(home, frame.indices)
+            else:
+                path, network = Path(""), read(frame, node.network)
+        is_bundle = callee.is_open or self.told[node.callee]
+        made = (Open if is_bundle else Invoke)((member,), path, inputs, result, outputs)
+        made.shared, made.network = node.network is not None, network
+        made.asked = self.asked.get(node.callee, NOTHING)
+        frame.operations.append(made)
         return outputs
-
-    def shared(
-        self,
-        frame: _Frame,
-        node: Call,
-        member: Member,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-    ) -> Invoke:
-        """A call of an instance that this class makes, or is given."""
-        assert node.network is not None
-        home = self.program.graphs[frame.graph].nodes[node.network.node]
-        if isinstance(home, Share):
-            path = path_of(home, frame.indices)
-            return Invoke((member,), path, inputs, outputs[0], outputs, shared=True)
-        value = read(frame, node.network)
-        return Invoke((member,), Path(""), inputs, outputs[0], outputs, True, value)
 
     def repeat(
         self, frame: _Frame, member: Member, path: Path, source: int, node: Call

@@ -31,7 +31,8 @@ def input_names(shapes: Sequence[Shape]) -> list[Code]:
 class Registers:
     """Names of values while one body is written; a name is free once its value is read last.
 
-    The one output of a closed body gets the name of its first input.
+    The one output of a closed body gets the name of its first input, `start`, which is
+    never without a value.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Registers:
     ) -> None:
         self.body = body
         self.at = 0
+        self.start = next(iter(inputs), ident("x"))
         self.known: dict[int, Code] = dict(zip(body.inputs, inputs, strict=True))
         self.lists: dict[int, Code] = {}
         self.outer = busy
@@ -83,13 +85,18 @@ class Registers:
         """A value that is no variable: a module."""
         self.known[value] = text
 
-    def give(self, value: int, is_list: bool = False) -> Code:
-        """A name for a new value: that of an input which is read here last, if there is one."""
+    def give(self, value: int, is_list: bool = False, beside: bool = False) -> Code:
+        """A name for a new value: that of an input which is read here last, if there is one.
+
+        One that stands `beside` what is read here gets a name of its own.
+        """
         output = self.body.outputs[0].value
-        if value == output and self.final is not None and not self.body.outputs[0].spread:
+        is_final = value == output and not self.body.outputs[0].spread and not beside
+        if is_final and self.final is not None:
             self.known[value] = self.final
             return self.final
-        busy = {name for v, name in self.known.items() if self.last.get(v, -1) > self.at}
+        least = self.at if beside else self.at + 1
+        busy = {name for v, name in self.known.items() if self.last.get(v, -1) >= least}
         chosen = self.free(BUNDLES if is_list else self.singles, busy)
         self.known[value] = chosen
         return chosen
@@ -122,7 +129,9 @@ class Registers:
         """Names for the body of a loop, which leaves alone what is read after it."""
         busy = {name for v, name in self.known.items() if self.last.get(v, -1) > self.at}
         outer = self.outer | busy | set(self.lists.values())
-        return Registers(body, [carried], frozenset(outer - {carried}), self.declared)
+        made = Registers(body, [carried], frozenset(outer - {carried}), self.declared)
+        made.start = self.start
+        return made
 
 
 def name(pool: Sequence[str], number: int) -> str:

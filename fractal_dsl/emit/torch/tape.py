@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from fractal_dsl.emit.torch.asks import NOTHING, Asked
 from fractal_dsl.ir.graph import Apply, Call, Join, Share
 from fractal_dsl.ir.shapes import Shape
 
@@ -100,7 +101,7 @@ class Invoke:
     """A call to a closed graph: `x = self.block(x)`. `results` has several for a list.
 
     A `shared` one makes no module: the instance at `path` is used, or, where the class is
-    given it, the value `network`.
+    given it, the value `network`. `asked` are the inputs that it needs only in some plans.
     """
 
     members: tuple[Member, ...]
@@ -110,6 +111,7 @@ class Invoke:
     outputs: tuple[int, ...] = ()
     shared: bool = False
     network: int | None = None
+    asked: Asked = NOTHING
 
 
 @dataclass(slots=True)
@@ -123,13 +125,19 @@ class Hold:
 
 @dataclass(slots=True)
 class Open:
-    """A call to an open graph; `result` is the bundle of the values `ports`."""
+    """A call that is told which of its outputs live, such as one to an open graph.
+
+    `result` is the bundle of the values `ports`; the rest as for `Invoke`.
+    """
 
     members: tuple[Member, ...]
     path: Path
     inputs: tuple[int, ...]
     result: int
     ports: tuple[int, ...]
+    shared: bool = False
+    network: int | None = None
+    asked: Asked = NOTHING
 
 
 @dataclass(slots=True)

@@ -47,9 +47,9 @@ class Use(NamedTuple):
 def inputs_of(part: Part) -> tuple[int, ...]:
     """Values that `part` reads."""
     match part:
-        case Layer() | Formula() | Open():
+        case Layer() | Formula():
             return part.inputs
-        case Invoke():
+        case Invoke() | Open():
             return part.inputs if part.network is None else (*part.inputs, part.network)
         case Hold():
             return ()
@@ -63,7 +63,7 @@ def inputs_of(part: Part) -> tuple[int, ...]:
 
 def is_shared(part: Part) -> bool:
     """A call that makes no module of its own."""
-    return isinstance(part, Invoke) and part.shared
+    return isinstance(part, Invoke | Open) and part.shared
 
 
 def outputs_of(part: Part) -> tuple[int, ...]:

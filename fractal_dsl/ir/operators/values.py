@@ -81,6 +81,7 @@ VALUES = (
         "a learned tensor",
         parameter_shape,
         learned,
+        is_view=True,
         takes_none=True,
         callable_by_name=False,
     ),
