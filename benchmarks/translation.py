@@ -6,8 +6,7 @@ Each program's generated module, in both styles, is compared with the reference 
 float64: outputs, batch-norm statistics, gradients of the input and of every weight, in eval and
 train mode and under a drawn plan. Where a value comes within rounding of a tie of ReLU or of a
 maximum, the weights are drawn anew, and that is counted. Prints the distribution of depth, joins,
-operators and widths; no two programs are alike, and one seed gives the same programs whatever
-the number of jobs.
+operators and widths. No two programs are alike.
 """
 
 from __future__ import annotations
