@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import json
 import platform
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
@@ -121,14 +123,23 @@ def claim(
     return Claim(what, ratio, half, goal, floor)
 
 
+RESULTS = Path(__file__).parent / "results"
+
+
+def place_of_results() -> Path:
+    """A file for each script and what it was given: `results/training-per-sample.json`."""
+    words = " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])
+    RESULTS.mkdir(exist_ok=True)
+    return RESULTS / (re.sub(r"\W+", "-", words) + ".json")
+
+
 def write(claims: Sequence[Claim], path: Path | None, device: torch.device) -> None:
-    """The table to the terminal, and with the machine's facts as JSON to `path`."""
+    """The table to the terminal, and with the machine's facts as JSON to `path` or `RESULTS`."""
     print(f"{'':58} {'ratio':>6}    {'95 %':>5} {'floor':>7} {'goal':>7}")
     for one in claims:
         print(one)
-    if path is None:
-        return
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     facts = {"torch": torch.__version__, "device": str(device), "machine": name}
     rows = [{**asdict(one), "holds": one.holds} for one in claims]
-    path.write_text(json.dumps({**facts, "claims": rows}, indent=2) + "\n", "utf-8")
+    place = path or place_of_results()
+    place.write_text(json.dumps({**facts, "claims": rows}, indent=2) + "\n", "utf-8")

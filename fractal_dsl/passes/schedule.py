@@ -128,7 +128,7 @@ class _Scheduler:
                 inner = state.context_of(node, at)
                 for copy in range(node.count):
                     yield node.callee, inner, starts[at] + copy * self.sizes[node.callee]
-                    inner = Context((True,), inner.sum)
+                    inner = Context(tuple(True for _ in inner.dies), inner.sum)
             else:
                 yield starts[at]
             state.done(at)

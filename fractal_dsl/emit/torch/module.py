@@ -200,12 +200,8 @@ def imports(
             "cast": "cast" in words(text),
         },
     }  # fmt: skip
-    asks = (
-        has_joins
-        or again
-        or thins
-        or re.search(r"\btorch\.|(?<!nn\.)\b(Learned|MaxPool2d|Timing)\(", text)
-    )
+    own = r"\btorch\.|(?<!nn\.)\b(Learned|MaxPool2d|Timing)\("
+    asks = has_joins or again or thins or re.search(own, text)
     used: list[Safe] = [fill("import torch")] if asks else []
     used = [*used, *import_lines(externs), fill("from torch import Tensor, nn")]
     if draws:
