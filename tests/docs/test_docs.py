@@ -119,7 +119,8 @@ def test_pictures_are_what_the_compiler_draws(name: str, tmp_path: Path) -> None
 
 def test_every_picture_is_drawn_anew_by_the_tests() -> None:
     drawn = [path for path in (ROOT / "docs" / "pictures").iterdir() if path.is_file()]
-    assert {path.name for path in drawn} == set(PICTURES)
+    plotted = {"performance.svg"}  # what was measured once: `python benchmarks/plot.py`
+    assert {path.name for path in drawn} == set(PICTURES) | plotted
 
 
 def test_the_gallery_is_what_the_compiler_makes_of_the_zoo() -> None:
