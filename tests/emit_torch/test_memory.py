@@ -78,7 +78,7 @@ def test_what_others_read_is_not_overwritten(text: str, style: Style) -> None:
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
 )
-@given(fdl_programs())
+@given(fdl_programs(kinds=("image", "patches", "sequence")))
 def test_the_same_without_gradients(text: str) -> None:
     compilation = compile_source(Source("random.fdl", text))
     x = torch.randn(3, *compilation.program.input.sizes)
