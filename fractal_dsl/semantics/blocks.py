@@ -24,14 +24,14 @@ def block(place: Place, expression: tree.Block) -> Steps[Value]:
     refuse_doubles(expression)
     families = families_of(place, expression)
     place = place.inside({name: one.value for name, one in families.items()})
+    for one in families.values():
+        one.place = place
     for binding in in_order(place, expression):
         value: Value = yield evaluate(place, binding.value)
         names = bound(binding.target, closed(place, value), binding.value.span)
         place = place.inside(names)
         for one in families.values():
             one.place = place
-    for one in families.values():
-        one.place = place
     result: Value = yield evaluate(place, expression.result)
     return closed(place, result)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fractal_dsl.diagnostics import DiagnosticError
+from fractal_dsl.driver import compile_source
 from fractal_dsl.ir.graph import Share
+from fractal_dsl.source import Source
 from tests.semantics.support import codes, compiled, elaborated, flat, keys, operators
 
 HEAD = "implicit channels = 4\n"
@@ -328,3 +330,13 @@ def test_under_drop_path_what_is_shared_has_no_join_and_works_on_no_list() -> No
     body = f"({wiring(result='[x, x]')}) >> s >> {wiring(result='a + b', takes='[a, b]')}"
     assert codes(net(body, f"s = shared({each})")) == []
     assert codes(net(body, f"s = shared({each})") + drop) == ["F0415"]
+
+
+def test_the_first_name_of_a_block_may_read_a_family_that_reads_itself() -> None:
+    text = """net on image[4, 8, 8] = wiring(x) {
+        w[0] = x
+        w[i] = w[i-1] >> conv(4) for i in 1..2
+        a = w[2] >> conv(4)
+        return a + x
+    }"""
+    assert compile_source(Source("net.fdl", text)).report.depth == 3
