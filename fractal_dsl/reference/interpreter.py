@@ -8,12 +8,12 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from fractal_dsl.ir.flat import FlatNode, FlatProgram
+from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.reference.instance import Instance
 from fractal_dsl.reference.interpretation import Interpretation, Observer
 from fractal_dsl.reference.operations import OPERATIONS
 from fractal_dsl.reference.per_sample import interpret_samples
-from fractal_dsl.reference.plans import Plan, full_plan, kept_sources, live_nodes
+from fractal_dsl.reference.plans import Plan, live_nodes, live_sources
 
 __all__ = ["Interpretation", "Observer", "interpret"]
 
@@ -35,14 +35,14 @@ def interpret(
     (`per_sample`).
     """
     if training and any(node.start is not None for node in flat.nodes):
-        every = [full_plan(flat) if plan is None else plan] * len(inputs[0])
+        every = [plan] * len(inputs[0])
         return interpret_samples(flat, tensors, inputs, every, observe=observe)
     live = live_nodes(flat, plan)
     values = dict(zip(flat.inputs, inputs, strict=True))
     buffers: dict[str, Tensor] = {}
     for at in sorted(live - values.keys()):
         node = flat.nodes[at]
-        read = tuple(values[source] for source in _sources(node, plan))
+        read = tuple(values[source] for source in live_sources(node, plan))
         if node.attributes is None:
             values[at] = _mean(read)
         else:
@@ -53,12 +53,6 @@ def interpret(
             observe(node, read, values[at])
     outputs = tuple(values[at] for at in flat.outputs)
     return Interpretation(outputs, buffers, live)
-
-
-def _sources(node: FlatNode, plan: Plan | None) -> tuple[int, ...]:
-    if plan is None or node.join is None:
-        return node.inputs
-    return tuple(kept_sources(node, plan[node.join]))
 
 
 def _mean(inputs: tuple[Tensor, ...]) -> Tensor:

@@ -84,8 +84,15 @@ def _rewired(flat: FlatProgram, at: int, position: int, generator: random.Random
 
 
 def _summed(flat: FlatProgram, at: int, _: int, generator: random.Random) -> Mutation:
-    node = replace(flat.nodes[at], attributes=Sum(), join=None, operands=())
-    return f"node {at}: the sum in place of the mean", _with(flat, at, node)
+    gone = flat.nodes[at].join
+    assert gone is not None
+    nodes = [
+        node if node.join is None or node.join < gone else replace(node, join=node.join - 1)
+        for node in flat.nodes
+    ]
+    nodes[at] = replace(flat.nodes[at], attributes=Sum(), join=None, operands=())
+    what = f"node {at}: the sum in place of the mean"
+    return what, replace(flat, nodes=tuple(nodes))
 
 
 def _losses(flat: FlatProgram) -> list[tuple[int, int]]:

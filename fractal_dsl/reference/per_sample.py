@@ -14,7 +14,7 @@ from fractal_dsl.ir.operators.layers import BatchNorm
 from fractal_dsl.reference.instance import Instance
 from fractal_dsl.reference.interpretation import Interpretation, Observer
 from fractal_dsl.reference.operations import OPERATIONS
-from fractal_dsl.reference.plans import Plan, kept_sources, live_nodes
+from fractal_dsl.reference.plans import Plan, live_nodes, live_sources
 
 __all__ = ["interpret_samples"]
 
@@ -23,7 +23,7 @@ def interpret_samples(
     flat: FlatProgram,
     tensors: Mapping[str, Tensor],
     inputs: Tensor | Sequence[Tensor],
-    plans: Sequence[Plan],
+    plans: Sequence[Plan | None],
     *,
     training: bool = True,
     observe: Observer | None = None,
@@ -49,8 +49,7 @@ def interpret_samples(
         if at in depths.survivors:
             result = depths.ended(at, rows, values)
         elif node.attributes is None:
-            assert node.join is not None
-            sources = [list(kept_sources(node, plans[row][node.join])) for row in rows]
+            sources = [live_sources(node, plans[row]) for row in rows]
             means = [
                 torch.stack([values[source][row] for source in kept]).mean(0)
                 for row, kept in zip(rows, sources, strict=True)

@@ -23,6 +23,7 @@ __all__ = [
     "column_plan",
     "full_plan",
     "live_nodes",
+    "live_sources",
     "local_plan",
     "node_depth",
     "node_macs",
@@ -95,17 +96,22 @@ def kept_sources(node: FlatNode, mask: tuple[bool, ...]) -> Iterator[int]:
     return (source for source, kept in zip(node.inputs, mask, strict=True) if kept)
 
 
+def live_sources(node: FlatNode, plan: Plan | None) -> tuple[int, ...]:
+    """What a node reads under `plan`; None: everything live."""
+    if plan is None or node.join is None:
+        return node.inputs
+    return tuple(kept_sources(node, plan[node.join]))
+
+
 def live_nodes(flat: FlatProgram, plan: Plan | None) -> frozenset[int]:
-    """Positions that the output needs under `plan`; None: everything live."""
+    """Positions that the outputs need under `plan`; None: all, those that nothing reads too."""
+    if plan is None:
+        return frozenset(range(len(flat.nodes)))
     needed = set(flat.outputs)
     for at in range(len(flat.nodes) - 1, -1, -1):
         node = flat.nodes[at]
-        if at not in needed:
-            continue
-        if plan is None or node.join is None:
-            needed.update(node.inputs)
-        else:
-            needed.update(kept_sources(node, plan[node.join]))
+        if at in needed:
+            needed.update(live_sources(node, plan))
     return frozenset(needed)
 
 

@@ -172,5 +172,9 @@ def test_any_program_is_the_same_function(text: str) -> None:
     model = compilation.module("modules")().double()
     other = compile_regions(copy.deepcopy(model), backend="eager")
     x = random_input(flatten(compilation.program), 0, 2, torch.Generator().manual_seed(2))
-    plan = model.sample_plan()
-    assert torch.equal(other(x, plan=plan), model(x, plan=plan))
+    given = {"plan": model.sample_plan()} if hasattr(model, "sample_plan") else {}
+    outputs = []
+    for one in (other, model):
+        torch.manual_seed(3)  # of stochastic depth
+        outputs.append(one(x, **given))
+    assert torch.equal(*outputs)
