@@ -259,19 +259,19 @@ def fdl_programs(
     sampling: bool | None = None,
     kinds: tuple[str, ...] = KINDS,
     learned: bool = True,
-    wires: bool = False,
+    wires: bool | None = None,
     several: bool = True,
 ) -> str:
     """The text of a whole file: rules, stages, a dense head.
 
     `kinds` are the inputs it may have; of `patches` it is an image, and tokens of it later.
-    With `learned` there may be parameters, which come from no input. `wires`: whether it has
-    blocks, lists, rules on wires, shared and learned parts; `several`: whether such a net may
-    have several inputs and outputs.
+    With `learned` there may be parameters, which come from no input. `wires`: whether it may
+    have blocks, lists, rules on wires, shared and learned parts (None: half of them);
+    `several`: whether such a net may have several inputs and outputs.
     """
     draft = Draft(draw, learned=learned)
     draft.sampled = draft.number(0, 1) == 1 if sampling is None else sampling
-    draft.wires = wires
+    draft.wires = draft.number(0, 1) == 1 if wires is None else wires
     width = int(str(draft.pick(2, 4, 4, 6)))
     kind = str(draft.pick(*kinds))
     stages: list[str] = []

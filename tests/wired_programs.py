@@ -59,7 +59,7 @@ def wired(draft: Drafts, width: int, part: Part, layer: Part) -> list[Part]:
         lambda: learned(draft, width),
         lambda: shared(draft, once, part),
         lambda: passed(draft, once),
-        lambda: networks(part),
+        lambda: networks(draft, part),
         lambda: streams(draft, width, part),
     ]
 
@@ -157,9 +157,19 @@ def triangle(draft: Drafts, width: int, part: Part) -> str:
     return f"(wiring(x) {written(lines, str(result))})"
 
 
-def networks(part: Part) -> str:
+def named(draft: Drafts, part: Part) -> str:
+    """A network as an argument or with a name: what has a learned tensor in it would be a wire."""
+    text = untagged(part())
+    if "parameter(" not in text:
+        return text
+    name = fresh(draft, "net")
+    draft.rules.append(f"{name} = {text}")
+    return name
+
+
+def networks(draft: Drafts, part: Part) -> str:
     """Networks with names: fresh at each use."""
-    lines = [f"n1 = {part()}", f"n2 = {part()}"]
+    lines = [f"n1 = {named(draft, part)}", f"n2 = {named(draft, part)}"]
     return f"(wiring(x) {written(lines, '(x >> n1 >> n2) (+) (x >> n1)')})"
 
 
@@ -278,7 +288,7 @@ def with_network(draft: Drafts, width: int, part: Part, wire: Part) -> str:
     name = fresh(draft, "use")
     body = draft.pick("(x >> g) (+) (y >> g)", "(x >> g >> g) + y", "(x (+) y) >> g")
     draft.rules.append(f"{name}(g, x, y) = {body}")
-    return f"{name}({part()}, {wire()}, {wire()})"
+    return f"{name}({named(draft, part)}, {wire()}, {wire()})"
 
 
 # Weights -----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Ref
+from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Ref, Share
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.passes.column_contexts import Selector
 from fractal_dsl.passes.counts import node_macs, node_parameters
@@ -26,12 +26,13 @@ NOTHING = 0
 
 class Costs(NamedTuple):
     """Layers that count (and add depth), learned numbers and multiply-adds of an operator by
-    itself; copies that a call makes."""
+    itself; how often a call runs what it calls, and how many of these have weights of their own."""
 
     convs: int = 0
     parameters: int = 0
     macs: int = 0
     copies: int = 1
+    owned: int = 1
 
 
 class Network(NamedTuple):
@@ -82,11 +83,19 @@ class Networks:
             source = graph.outputs[port].source
             wanted[source.node] |= 1 << source.port
         live: list[_Live] = []
+        shared = 0
         for at in range(len(graph.nodes) - 1, first - 1, -1):
             if not wanted[at]:
                 continue
             node, inner = graph.nodes[at], None
+            if isinstance(node, Share):
+                every = (1 << len(self.graphs[node.callee].outputs)) - 1
+                held = yield node.callee, self.selector.enter(context, node.callee), every
+                shared += held.parameters
+                continue
             if isinstance(node, Call):
+                if node.network is not None:
+                    wanted[node.network.node] |= 1 << node.network.port
                 inside = self.selector.enter(context, node.callee)
                 inner = yield node.callee, inside, wanted[at]
                 inputs = node.inputs
@@ -104,13 +113,15 @@ class Networks:
         reads = [at for at in range(first) if wanted[at]]
         starts = {at: self._depths(index, live, at, ports) for at in reads}
         depths = tuple([starts.get(at, ()) for at in range(first)])
-        return self._summed(index, live, sum([1 << at for at in reads]), depths)
+        return self._summed(index, live, shared, sum([1 << at for at in reads]), depths)
 
     def _summed(
-        self, index: int, live: list[_Live], reads: int, depths: tuple[_Depths, ...]
+        self, index: int, live: list[_Live], shared: int, reads: int, depths: tuple[_Depths, ...]
     ) -> Network:
+        """`shared`: the parameters of the shared parts that are made here."""
         costs = self.costs_of(index)
-        convs = parameters = macs = 0
+        convs = macs = 0
+        parameters = shared
         parts: list[int] = []
         for at, _, inner in live:
             own = costs[at]
@@ -121,7 +132,7 @@ class Networks:
                 parts += at, -1
             elif inner.identity != NOTHING:
                 convs += own.copies * inner.convs
-                parameters += own.copies * inner.parameters
+                parameters += own.owned * inner.parameters
                 macs += own.copies * inner.macs
                 parts += at, inner.identity
         identity = NOTHING
@@ -160,6 +171,6 @@ def _cost(graph: Graph, node: Node) -> Costs:
             layers = spec_of(node.attributes).depth(node.attributes)
             return Costs(layers, node_parameters(graph, node), node_macs(graph, node))
         case Call():
-            return Costs(copies=node.count)
+            return Costs(copies=node.count, owned=node.count if node.network is None else 0)
         case _:
             return Costs()

@@ -35,11 +35,16 @@ class Item(NamedTuple):
 
 class Expansion(NamedTuple):
     """What is live in a graph for one branch: nodes, graphs of the recursion it calls, and
-    whether a join was written among them."""
+    whether a join was written among them.
+
+    A call that takes several wires may read only some of them in a column, and that is decided
+    below: all count as live here, and `picks` tells apart what joins take of them.
+    """
 
     nodes: tuple[int, ...]
     calls: tuple[Item, ...]
     decides: bool
+    picks: tuple[tuple[int, int], ...] = ()
 
 
 State: TypeAlias = tuple[frozenset[Item], tuple[tuple[int, int], ...]]
@@ -164,7 +169,7 @@ class CallSpace:
             peak = max((self._peak(item) for item in below), default=None)
             choice = (level, branch) if any(e.decides for e in settled.values()) else None
             again = peak is not None and peak >= level
-            kept_nodes = tuple((item, e.nodes) for item, e in settled.items())
+            kept_nodes = tuple((item, e.nodes, e.picks) for item, e in settled.items())
             outcome = (kept_nodes, branch if again else None)
             if outcome in seen:
                 continue
@@ -206,18 +211,22 @@ class CallSpace:
         live: set[int] = set()
         wholes: set[int] = set()
         decides = False
+        is_wired = any(isinstance(n, Call) and len(n.inputs) > 1 for n in graph.nodes)
+        picks: list[tuple[int, int]] = []
 
-        def want(operands: tuple[Operand, ...], branches: int, chosen: bool) -> None:
-            for operand in operands:
+        def want(at: int, operands: tuple[Operand, ...], branches: int, chosen: bool) -> None:
+            for number, operand in enumerate(operands):
                 skipped = operand.branch is not None and operand.branch != min(branch, branches - 1)
                 if chosen and skipped:
                     continue
+                if is_wired:
+                    picks.append((at, number))
                 live.add(operand.source.node)
                 if not chosen and operand.origin is not None:
                     wholes.add(operand.origin.node)
 
         chosen = graph.is_open and not item.whole
-        want(graph.outputs, graph.branches, chosen)
+        want(len(graph.nodes), graph.outputs, graph.branches, chosen)
         decides = chosen and graph.branches > 0
         calls: set[Item] = set()
         for at in range(len(graph.nodes) - 1, len(graph.inputs) - 1, -1):
@@ -225,14 +234,14 @@ class CallSpace:
                 continue
             node = graph.nodes[at]
             if isinstance(node, Join):
-                want(node.operands, node.branches, node.sampled)
+                want(at, node.operands, node.branches, node.sampled)
                 decides = decides or (node.sampled and node.branches > 0)
                 continue
             live.update(ref.node for ref in node.inputs)
             if isinstance(node, Call):
                 calls.update(self._called(node.callee, at in wholes))
         live.difference_update(range(len(graph.inputs)))
-        return Expansion(tuple(sorted(live)), tuple(sorted(calls)), decides)
+        return Expansion(tuple(sorted(live)), tuple(sorted(calls)), decides, tuple(picks))
 
     def _called(self, callee: int, whole: bool) -> Iterator[Item]:
         if self.edges.group(callee) == self.group:

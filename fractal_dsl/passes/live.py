@@ -25,11 +25,23 @@ number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Program
+from fractal_dsl.ir.flatten import flatten, node_count
+from fractal_dsl.ir.graph import (
+    Apply,
+    Call,
+    Graph,
+    Input,
+    Join,
+    Node,
+    Operand,
+    Program,
+    Ref,
+    Segment,
+)
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.passes.columns import ColumnMap, ColumnReport
 from fractal_dsl.passes.counts import node_macs
@@ -55,6 +67,9 @@ MACS = Cost(node_macs, lambda report: report.macs)
 CONVS = Cost(_layers, lambda report: report.convs)
 
 Rates: TypeAlias = tuple[float | None, ...]
+
+# A net that has to be laid out flat for its live work, and has more nodes, is refused.
+MOST_NODES = 20_000
 
 
 def expected_live(program: Program) -> float | None:
@@ -113,13 +128,12 @@ class LiveWork:
         sampling = self.program.sampling
         if sampling is None:
             return None
-        total = _totals(self.program, cost)
-        if total[self.program.entry] == 0:
+        if _totals(self.program, cost)[self.program.entry] == 0:
             return None
         try:
             if self._local is None:
-                self._local = _Local(self.program, sampling.local)
-            return self._local.share(cost, total)
+                self._local = _Local.of(self.program, sampling.local)
+            return self._local.share(cost)
         except Entangled:
             return None
 
@@ -148,6 +162,24 @@ def _totals(program: Program, cost: Cost) -> tuple[int, ...]:
     return totals(program, own)
 
 
+def one_graph(program: Program) -> Program:
+    """The flat program as a single graph without calls, for analysis only."""
+    flat = flatten(program)
+    nodes: list[Node] = []
+    for node in flat.nodes:
+        inputs = tuple(Ref(at) for at in node.inputs)
+        if node.is_input:
+            nodes.append(Input(node.shape))
+        elif node.attributes is None:
+            operands = tuple(Operand(Ref(one.source), rate=one.rate) for one in node.operands)
+            nodes.append(Join(operands, node.shape))
+        else:
+            nodes.append(Apply(node.attributes, inputs, node.shape, Segment(node.key)))
+    outputs = tuple(Operand(Ref(at)) for at in flat.outputs)
+    graph = Graph(program.net.label, program.net.rule, tuple(nodes), outputs)
+    return replace(program, graphs=(graph,), entry=0, head_parameters=())
+
+
 @dataclass(slots=True)
 class _Local:
     """Local sampling on one program, `rate` where none is written."""
@@ -163,12 +195,23 @@ class _Local:
             laws = {at: self.law(graph, join, rates) for at, join in joins}
             self.graphs.append(Liveness(graph, laws, self.graphs))
 
+    @staticmethod
+    def of(program: Program, rate: float) -> _Local:
+        """Of the graphs; of one flat graph where a join inside decides whether an input is read."""
+        try:
+            return _Local(program, rate)
+        except Entangled:
+            if node_count(program) > MOST_NODES:
+                raise
+            return _Local(one_graph(program), rate)
+
     def law(self, graph: Graph, join: Join, rates: tuple[Rates, ...]) -> JoinLaw:
         found = (rate_of(graph, operand, rates) for operand in join.operands)
         return JoinLaw(tuple(self.rate if rate is None else rate for rate in found))
 
-    def share(self, cost: Cost, total: tuple[int, ...]) -> float:
-        """Expected live share of the net's work; `total` is what each graph costs."""
+    def share(self, cost: Cost) -> float:
+        """Expected live share of the net's work."""
+        total = _totals(self.program, cost)
         works: list[Work] = []
         for at in range(len(self.program.graphs)):
             works.append(self.work(at, cost, total, works) if total[at] else Work())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractal_dsl.ir.graph import Graph, Program
 from fractal_dsl.ir.prune import drop_unreached, recalled, renumbered
 from fractal_dsl.ir.verify import verify
+from fractal_dsl.passes.needed import leave_out_unneeded
 
 __all__ = ["PIPELINE", "Pass", "merge_equal_graphs", "run"]
 
@@ -44,6 +45,11 @@ PIPELINE = (
         "drop_unreached",
         drop_unreached,
         "first: expansion leaves graphs that only lost branches of an `if` or a sum would call",
+    ),
+    Pass(
+        "leave_out_unneeded",
+        leave_out_unneeded,
+        "then what lists hold and nothing reads goes, since a call may read less than another",
     ),
     Pass(
         "merge_equal_graphs",

@@ -61,7 +61,7 @@ def interpret_samples(
             if isinstance(attributes, BatchNorm) and training:
                 weight = 1 - (1 - attributes.momentum) ** (len(rows) / len(plans))
                 attributes = replace(attributes, momentum=weight)
-                trains = read[0][:, 0].numel() > 1
+                trains = read[0].numel() > node.shape.channels
             shapes = tuple(flat.nodes[source].shape for source in node.inputs)
             here = Instance(node.key, shapes, tensors, trains, buffers, node.weight)
             result = OPERATIONS[attributes.operator](attributes, read, here)

@@ -112,7 +112,7 @@ def check(sheet: Sheet, placement: Placement) -> None:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(text=fdl_programs(learned=False, kinds=("image",)))
+@given(text=fdl_programs(learned=False, wires=False))
 def test_random_programs_are_columns_and_nothing_overlaps(text: str) -> None:
     program = compiled(text)
     whole = expanded(program, DrawOptions())

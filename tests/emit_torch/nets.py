@@ -55,4 +55,9 @@ def shared_weights(path: Path) -> tuple[nn.Module, nn.Module]:
         second = compiled(path).module("flat")()
     assert isinstance(second, nn.Module)
     second.load_state_dict(first.state_dict(), assign=True)
+    kept = first.state_dict()
+    for name, buffer in first.named_buffers():
+        if name not in kept:  # such as positions, which are computed
+            owner, _, last = name.rpartition(".")
+            setattr(second.get_submodule(owner), last, buffer)
     return first, second

@@ -246,16 +246,18 @@ def calls(module: nn.Module) -> Iterator[Counter[str]]:
 
 
 def layers(flat: FlatProgram, module: nn.Module, live: frozenset[int]) -> Counter[str]:
-    """Each live layer once, by the flat graph, which the generated code never saw."""
+    """Each live layer as often as it is used, by the flat graph, which the code never saw."""
     known = {name.rpartition(".")[0] for name, _ in module.named_parameters()}
-    keys = {flat.nodes[at].key for at in live if flat.nodes[at].start is None} - {""}
-    return Counter(one for one in known if {one, one.rpartition(".")[0]} & keys)
+    used = Counter(flat.nodes[at].key for at in live if flat.nodes[at].start is None)
+    del used[""]
+    counts = {one: used[one] or used[one.rpartition(".")[0]] for one in known}
+    return Counter({one: count for one, count in counts.items() if count})
 
 
-def computes_what_lives(module: Any, flat: FlatProgram, x: Tensor, plan: Any) -> None:
+def computes_what_lives(module: Any, flat: FlatProgram, x: list[Tensor], plan: Any) -> None:
     live = reference.live_nodes(flat, plan)
     with calls(module) as seen:
-        module(x, plan)
+        module(*x, plan=plan)
     assert seen == layers(flat, module, live)
 
 
@@ -264,7 +266,7 @@ def computes_what_lives(module: Any, flat: FlatProgram, x: Tensor, plan: Any) ->
 def test_exactly_what_lives_is_computed(text: str, style: Style) -> None:
     module, flat = sampler(text, style), flat_of(text)
     module.local_rate = 0.5
-    x = torch.randn(2, *flat.nodes[0].shape.sizes)
+    x = [torch.randn(2, *flat.nodes[0].shape.sizes)]
     plans = [module.column_plan(k) for k in range(1, module.columns + 1)]
     plans += [module.full_plan(), *(module.sample_plan() for _ in range(20))]
     for plan in plans:
@@ -280,11 +282,12 @@ def test_exactly_what_lives_is_computed_of_random_programs() -> None:
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
-    @given(fdl_programs(sampling=True, wires=False))  # what is shared is called twice
+    @given(fdl_programs(sampling=True))
     def computed(text: str) -> None:
         compilation = compile_source(Source("random.fdl", text))
         flat = flatten(compilation.program)
-        x = random_input(flat, 0, 2, torch.Generator().manual_seed(0), torch.float32)
+        generator = torch.Generator().manual_seed(0)
+        x = [random_input(flat, at, 2, generator, torch.float32) for at in flat.inputs]
         for style in STYLES:
             module = compilation.module(style)()
             if not flat.joins:

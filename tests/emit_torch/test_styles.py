@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,16 +27,15 @@ def tensors(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
 
 
-def output(module: nn.Module, x: Tensor) -> Tensor:
+def output(module: nn.Module, *inputs: Tensor) -> Any:
     """With the same random numbers for dropout at every call."""
     torch.manual_seed(1)
-    found: Tensor = module(x)
-    return found
+    return module(*inputs)
 
 
-def input_of(path: Path, batch: int) -> Tensor:
-    generator = torch.Generator().manual_seed(3)
-    return torch.randn(batch, *compiled(path).program.input.sizes, generator=generator)
+def inputs_of(path: Path, batch: int) -> list[Tensor]:
+    generator, flat = torch.Generator().manual_seed(3), flatten(compiled(path).program)
+    return [random_input(flat, at, batch, generator, torch.float32) for at in flat.inputs]
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
@@ -60,9 +60,9 @@ def test_keys_and_shapes_are_the_same(path: Path) -> None:
 )
 def test_specs_are_the_same_function_in_both_styles(path: Path) -> None:
     modules, flat = shared_weights(path)
-    x = input_of(path, batch=1)
+    x = inputs_of(path, batch=1)
     with torch.inference_mode():
-        torch.testing.assert_close(output(flat.eval(), x), output(modules.eval(), x))
+        torch.testing.assert_close(output(flat.eval(), *x), output(modules.eval(), *x))
 
 
 def test_a_training_step_is_the_same_in_both_styles() -> None:
@@ -91,16 +91,17 @@ def test_random_programs_are_the_same_in_both_styles() -> None:
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
-    @given(fdl_programs(several=False))
+    @given(fdl_programs())
     def agrees(text: str) -> None:
         compilation = compile_source(Source("random.fdl", text))
         one, other = (compilation.module(style)().double() for style in STYLES)
         assert tensors(one) == tensors(other)
         other.load_state_dict(one.state_dict())
-        x = random_input(flatten(compilation.program), 0, 3, torch.Generator().manual_seed(2))
+        flat, generator = flatten(compilation.program), torch.Generator().manual_seed(2)
+        x = [random_input(flat, at, 3, generator) for at in flat.inputs]
         for training in (True, False):
             torch.testing.assert_close(
-                output(one.train(training), x), output(other.train(training), x)
+                output(one.train(training), *x), output(other.train(training), *x)
             )
 
     agrees()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -37,6 +37,11 @@ def tensor_sizes(flat: FlatProgram, node: FlatNode, which: str) -> int:
     shapes = [flat.nodes[at].shape for at in node.inputs]
     tensors = getattr(spec_of(node.attributes), which)(node.attributes, shapes)
     return sum(prod(tensor.shape) for tensor in tensors)
+
+
+def held(flat: FlatProgram, nodes: Iterable[FlatNode], which: str) -> int:
+    """Numbers in the tensors of some nodes; a shared instance has one key and counts once."""
+    return sum({node.key: tensor_sizes(flat, node, which) for node in nodes}.values())
 
 
 def dead_ends_removed(flat: FlatProgram) -> nx.MultiDiGraph[int]:

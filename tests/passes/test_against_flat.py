@@ -50,7 +50,7 @@ def test_counts(program: Program) -> None:
         ("parameters", counts.parameters(program)),
         ("buffers", counts.buffers(program)),
     ):
-        assert found == sum(slow.tensor_sizes(flat, node, which) for node in flat.nodes)
+        assert found == slow.held(flat, flat.nodes, which)
     kinds = Counter(attributes.operator for attributes in applied)
     assert counts.operators(program) == kinds
     by_kind = {kind: counts.parameters(program, kind) for kind in kinds}
@@ -173,8 +173,8 @@ def test_columns(program: Program) -> None:
         report = columns.report(column)
         assert report.convs == sum(slow.layers(flat.nodes[at]) for at in live)
         assert report.macs == sum(node_macs(flat, at) for at in live)
-        sizes = (slow.tensor_sizes(flat, flat.nodes[at], "parameters") for at in live)
-        assert report.parameters == sum(sizes)
+        nodes = [flat.nodes[at] for at in live]
+        assert report.parameters == slow.held(flat, nodes, "parameters")
         assert report.depth == live_depth(flat, plan, live)
 
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+from fractal_dsl.driver import compile_source
+from fractal_dsl.driver.compilation import Style
+from fractal_dsl.ir.flatten import flatten
+from fractal_dsl.ir.graph import Sampling
+from fractal_dsl.reference.plans import local_plan
+from fractal_dsl.source import Source
+from tests.validation.test_per_sample import BATCH, STYLES, compared
 from tests.validation.translation import validate
 
 FOUND = {
@@ -77,6 +86,53 @@ part = {
 net on image[2, 8, 8] =
     conv >> part >> (id + (conv (+) body)) >> global_avg_pool >> linear(3)
 """,
+    "a list of which nothing reads a part, here and in each turn": """
+implicit channels = 4
+two = wiring([a, b]) {
+    c = a >> conv
+    d = b (+) a
+    return [c, d]
+}
+h(1) = wiring(x) { return [x, x >> conv] } >> two ** 2 >> wiring([a, b]) { return a }
+h(n+1) = (h(n) >> conv) (+) h(1)
+net on image[2, 6, 6] = conv >> h(3) >> wiring(x) { return [x, x >> h(2)] } >> two
+    >> wiring([a, b]) { return a } >> global_avg_pool >> linear(3)
+""",
+    "a shared network given to a rule that joins its uses": """
+implicit channels = 4
+twice(g) = mean(g for _ in 1..2)
+once(g) = g >> conv
+f(1) = twice(shared(conv)) >> once(shared(conv))
+f(C+1) = (f(C) . f(C)) (+) (id + stochastic_depth(conv, 0.2))
+net on image[2, 6, 6] = conv >> f(2) >> global_avg_pool >> linear(3)
+""",
+    "stochastic depth in a branch that nothing comes through, and after it": """
+implicit channels = 4
+some = stochastic_depth(relu, rate = 0.5, per = "batch")
+net on image[2, 6, 6] =
+    conv >> (id + stochastic_depth((conv >> some) (+) conv, rate = 0.7, per = "batch"))
+    >> (id + stochastic_depth(conv (+) id, 0.9)) >> (conv + some)
+    >> global_avg_pool >> linear(3)
+""",
+    "a shared part used in a turn and after it, in each of several copies": """
+implicit channels = 4
+net on image[3, 6, 6] = conv >> (wiring(x) {
+    s = shared(conv)
+    return x >> s ** 2 >> s
+}) ** 3 >> global_avg_pool >> linear(3)
+""",
+    "levels that each share a part named as their rule": """
+twice(g) = mean(g for _ in 1..2)
+h(0) = id
+h(n+1) = h(n) >> twice(shared(layer_norm(eps = 0.1)))
+net on tokens[1] = embedding(9, 2) >> (h(3) (+) linear(2)) >> linear(3)
+""",
+    "batch norm of one sample of an image that attention made": """
+implicit channels = 4
+look = tokens >> attention(1) >> image(6, 6)
+net on image[2, 6, 6] = conv >> ((batch_norm . look) (+) conv (+) id)
+    >> global_avg_pool >> linear(3)
+""",
 }
 
 
@@ -84,6 +140,19 @@ net on image[2, 8, 8] =
 @pytest.mark.parametrize("name", FOUND)
 def test_found(name: str, sampled: bool) -> None:
     text = FOUND[name] + ("drop_path(local = 0.3, global = 0.5)\n" if sampled else "")
-    for seed in range(4):
+    for seed in range(6):
         outcome = validate(text, seed)
         assert not outcome.faults, outcome.faults[0]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", FOUND)
+def test_found_for_each_sample(name: str, style: Style) -> None:
+    sampling = 'drop_path(local = 0.3, global = 0.5, per = "sample")\n'
+    compiled = compile_source(Source("found.fdl", FOUND[name] + sampling))
+    flat = flatten(compiled.program)
+    module = compiled.module(style)()
+    for seed in range(6 if flat.joins else 0):
+        random = Random(seed)
+        plans = [local_plan(flat, Sampling(0.5), random) for _ in range(BATCH)]
+        assert compared(module, flat, plans, training=True) <= 1e-10

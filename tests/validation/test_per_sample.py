@@ -19,6 +19,7 @@ from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.reference.per_sample import interpret_samples
 from fractal_dsl.reference.plans import Plan, full_plan, local_plan
 from fractal_dsl.reference.tensors import parameter_tensors, random_input, random_tensors
+from fractal_dsl.reference.ties import TieCounter
 from fractal_dsl.source import Source
 from tests.validation.translation import distinct_programs
 
@@ -47,8 +48,28 @@ def passed(
 
 
 def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) -> float:
-    """The largest difference, relative to 1 + the largest value of its tensor."""
-    generator = torch.Generator().manual_seed(3)
+    """The largest difference, relative to 1 + the largest value of its tensor.
+
+    Weights are drawn anew where a value stands within rounding of a corner.
+    """
+    for seed in range(3, 13):
+        corners = TieCounter()
+        difference = once(module, flat, plans, training, seed, corners)
+        if not corners.ties:
+            break
+    return difference
+
+
+def once(
+    module: Any,
+    flat: FlatProgram,
+    plans: list[Plan],
+    training: bool,
+    seed: int,
+    corners: TieCounter,
+) -> float:
+    """The largest difference with the weights that `seed` draws."""
+    generator = torch.Generator().manual_seed(seed)
     tensors = random_tensors(flat, generator, torch.float64)
     x = [random_input(flat, at, BATCH, generator) for at in flat.inputs]
     shapes = [(BATCH, *flat.nodes[at].shape.sizes) for at in flat.outputs]
@@ -60,7 +81,9 @@ def compared(module: Any, flat: FlatProgram, plans: list[Plan], training: bool) 
 
     mine, theirs = leaves(), leaves()
     torch.manual_seed(4)  # of stochastic depth
-    ran = interpret_samples(flat, {**tensors, **theirs}, x, plans, training=training)
+    ran = interpret_samples(
+        flat, {**tensors, **theirs}, x, plans, training=training, observe=corners
+    )
     expected = passed(ran.outputs, theirs, upstream) | ran.buffers
     state = {name: tensor.clone() for name, tensor in tensors.items()} | mine
     module.train(training)
@@ -118,9 +141,8 @@ def test_what_is_learned_has_no_samples(style: Style) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_random_programs(style: Style) -> None:
-    # Shared and learned parts do not work for each sample by itself yet.
-    drawn = (text for text, _ in distinct_programs(60, 70_000) if "global = 0.5)" in text)
-    programs = (text for text in drawn if "shared(" not in text and "parameter(" not in text)
+    drawn = distinct_programs(60, 70_000)
+    programs = (text for text, _ in drawn if "global = 0.5)" in text)
     for number, text in enumerate(programs):
         compiled = compile_source(Source("random.fdl", per_sample(text)))
         flat = flatten(compiled.program)

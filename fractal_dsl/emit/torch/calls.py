@@ -15,6 +15,7 @@ from fractal_dsl.emit.torch.templates import written
 from fractal_dsl.emit.torch.text import Code, Safe, commas, fill, ident, literal
 from fractal_dsl.emit.torch.uses import facts_of, numbers_of, operator_of
 from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.shapes import NETWORK
 
 __all__ = ["Calls", "called", "formula_on_samples", "on_samples", "tied"]
 
@@ -84,7 +85,8 @@ class Calls:
         else:
             own = module(self.modules, part.path)
         if self.per_sample and not self.context.is_steered(part.members[0]):
-            return on_samples(own, *given)
+            networks = [shape == NETWORK for shape in part.members[0].shapes]
+            return called_on_samples(own, given, networks)
         return fill("{}({})", own, commas(given))
 
     def asking(self, part: Invoke | Open, live: Safe | None, who: Safe | None) -> Code:
@@ -205,6 +207,17 @@ def tied(home: Safe, value: Safe, per_sample: bool) -> Code:
 def on_samples(function: Safe, *values: Safe) -> Code:
     """A function of tensors, applied to what is there of the samples."""
     return fill("on({}, {})", function, commas(values))
+
+
+def called_on_samples(own: Safe, given: Sequence[Safe], networks: Sequence[bool]) -> Code:
+    """A part applied to what is there of the samples; networks are given to it as they are."""
+    if not any(networks):
+        return on_samples(own, *given)
+    tensors = [one for one, whole in zip(given, networks, strict=True) if not whole]
+    names = [Code(f"t{at}" if at else "t") for at in range(len(tensors))]
+    left = iter(names)
+    inside = [one if whole else next(left) for one, whole in zip(given, networks, strict=True)]
+    return on_samples(fill("lambda {}: {}({})", commas(names), own, commas(inside)), *tensors)
 
 
 def formula_on_samples(

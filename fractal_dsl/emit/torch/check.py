@@ -32,7 +32,7 @@ IMPORTS: Final = {
 BUILTINS: Final = frozenset(
     """
     False None NotImplementedError True ValueError all any bool dict enumerate float int isinstance
-    iter len list max next object range reversed set setattr str sum super tuple type zip
+    iter len list max min next object range reversed set setattr str sum super tuple type zip
     """.split()
 )
 

@@ -87,7 +87,8 @@ class Context:
         """Class attributes for the callees that differ between the classes of a family."""
         made: dict[tuple[int, ...], Code] = {}
         found: dict[Place, Code] = {}
-        taken = {part.path.name for part in walk(self.body) if isinstance(part, Invoke | Open)}
+        made_here = Layer | Invoke | Open | Hold | Meet
+        taken = {part.path.name for part in walk(self.body) if isinstance(part, made_here)}
         taken |= {one.name for one in self.family.sizes.attributes}
         for place, callee in self.first.callees.items():
             row = tuple(cls.callees[place].number for cls in self.family.classes)

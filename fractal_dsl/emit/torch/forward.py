@@ -251,9 +251,9 @@ class _Writer:
         given = {self.names.of(value) for value in outputs_of(part) if self.names.is_known(value)}
         asked = part.asked.inputs if isinstance(part, Invoke | Open) else ()
         sure = [value for number, value in enumerate(inputs_of(part)) if number not in asked]
-        done = {self.names.of(value): None for value in self.names.read_last(sure)}
-        for name in done:
-            if name not in given and name.isidentifier():  # a module that is shared stays
+        last = [one for one in self.names.read_last(sure) if not self.names.is_network(one)]
+        for name in {self.names.of(value): None for value in last}:
+            if name not in given:
                 self.add(self.conditions.need(outputs_of(part)[0]), fill("del {}", name))
 
     def is_last(self, at: int) -> bool:
@@ -397,7 +397,9 @@ class _Writer:
     def read(self, value: int, need: Need) -> Code:
         """A value as something with `need` reads it: where samples differ, those that it needs."""
         text = self.variable(value)
-        if not self.calls.per_sample or need is ALWAYS or need == self.conditions.need(value):
+        if not self.calls.per_sample or need is ALWAYS or self.names.is_network(value):
+            return text
+        if need == self.conditions.need(value):
             return text
         return fill("{}.at({})", text, self.conditions.who(need, self.row))
 

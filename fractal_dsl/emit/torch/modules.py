@@ -141,14 +141,10 @@ class _ClassWriter:
         return [line._replace(note=note) for line, note in lines]
 
     def forward(self) -> list[Line]:
-        body = self.context.body
-        return forward_lines(
-            self.calls,
-            body,
-            Registers(body, input_names(self.graph.inputs)),
-            self.is_told,
-            self.is_entry,
-        )
+        body, shapes = self.context.body, self.graph.inputs
+        networks = [v for v, s in zip(body.inputs, shapes, strict=True) if s == NETWORK]
+        names = Registers(body, input_names(shapes), networks=networks)
+        return forward_lines(self.calls, body, names, self.is_told, self.is_entry)
 
     def attributes(self) -> list[Line]:
         lines = []

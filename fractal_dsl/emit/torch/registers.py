@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import accumulate
 
@@ -42,8 +42,10 @@ class Registers:
         busy: frozenset[str] = frozenset(),
         declared: set[str] | None = None,
         singles: Sequence[str] = SINGLE,
+        networks: Iterable[int] = (),
     ) -> None:
         self.body = body
+        self.networks = set(networks)
         self.at = 0
         self.start = next(iter(inputs), ident("x"))
         self.known: dict[int, Code] = dict(zip(body.inputs, inputs, strict=True))
@@ -93,6 +95,11 @@ class Registers:
     def hold(self, value: int, text: Code) -> None:
         """A value that is no variable: a module."""
         self.known[value] = text
+        self.networks.add(value)
+
+    def is_network(self, value: int) -> bool:
+        """Whether a value is a shared module, not a tensor."""
+        return value in self.networks
 
     def give(self, value: int, is_list: bool = False, beside: bool = False) -> Code:
         """A name for a new value: that of an input which is read here last, if there is one.
