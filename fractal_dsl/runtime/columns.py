@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fractal_dsl.runtime.networks import drop_path_network, plan_of, thins, traced, twin
+from fractal_dsl.runtime.networks import (
+    Inputs,
+    as_inputs,
+    drop_path_network,
+    plan_of,
+    thins,
+    traced,
+    twin,
+)
 
 __all__ = ["ColumnRow", "ColumnTable", "column_table", "extract_column"]
 
@@ -21,7 +29,7 @@ def extract_column(model: nn.Module, k: int | None) -> nn.Module:
     """Column `k` of `model` (1 the shallowest) as a plain chain of layers; None: everything.
 
     It has copies of the live layers alone, under the names that they have in `model`, and
-    `forward(x)` calls them one after another: no plan, no joins with one input, no classes of
+    `forward` calls them one after another: no plan, no joins with one input, no classes of
     the generated code. `model.extract_column(k)` is that code itself, with one plan. Mode
     (train, eval) and device are those of `model`. Raises ValueError for stochastic depth in
     training, which is no chain.
@@ -69,7 +77,10 @@ class ColumnRow:
 
 @dataclass(frozen=True, slots=True)
 class ColumnTable:
-    """A row for each column and one for the whole net, for batches of one shape."""
+    """A row for each column and one for the whole net, for batches of one shape.
+
+    `batch` is the shape of the first input.
+    """
 
     rows: tuple[ColumnRow, ...]
     batch: tuple[int, ...]
@@ -87,8 +98,10 @@ class ColumnTable:
         )
 
 
-def column_table(model: nn.Module, x: Tensor, *, runs: int = 11) -> ColumnTable:
+def column_table(model: nn.Module, x: Inputs, *, runs: int = 11) -> ColumnTable:
     """What each column of `model` costs on the batch `x`: size, work and time.
+
+    Of a network of several inputs `x` is a tensor for each.
 
     Timed are the extracted networks in eval mode, by turns, after one run each to warm up;
     `latency` is the median of `runs`.
@@ -98,21 +111,24 @@ def column_table(model: nn.Module, x: Tensor, *, runs: int = 11) -> ColumnTable:
     copied = copy.deepcopy(model).eval()
     asked = (*range(1, drop_path_network(copied).columns + 1), None)
     nets = [traced(copied, plan_of(copied, k)) for k in asked]
-    times = latencies(nets, x, runs)
-    rows = (_row(k, net, x, ms) for k, net, ms in zip(asked, nets, times, strict=True))
-    return ColumnTable(tuple(rows), tuple(x.shape))
+    inputs = as_inputs(x)
+    times = latencies(nets, inputs, runs)
+    rows = (_row(k, net, inputs, ms) for k, net, ms in zip(asked, nets, times, strict=True))
+    return ColumnTable(tuple(rows), tuple(inputs[0].shape))
 
 
-def _row(column: int | None, net: fx.GraphModule, x: Tensor, latency: float) -> ColumnRow:
+def _row(
+    column: int | None, net: fx.GraphModule, inputs: Sequence[Tensor], latency: float
+) -> ColumnRow:
     parameters = sum(one.numel() for one in net.parameters())
-    return ColumnRow(column, conv_depth(net), parameters, _macs(net, x), latency)
+    return ColumnRow(column, conv_depth(net), parameters, _macs(net, inputs), latency)
 
 
-def _macs(net: nn.Module, x: Tensor) -> int:
+def _macs(net: nn.Module, inputs: Sequence[Tensor]) -> int:
     """Multiply-adds of one sample: convolutions and dense layers, without their biases."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        twin(net)(torch.empty_like(x, device="meta"))
-    return int(counter.get_total_flops()) // (2 * len(x))
+        twin(net)(*(torch.empty_like(one, device="meta") for one in inputs))
+    return int(counter.get_total_flops()) // (2 * len(inputs[0]))
 
 
 def conv_depth(net: fx.GraphModule) -> int:
@@ -126,22 +142,22 @@ def conv_depth(net: fx.GraphModule) -> int:
     return max(depths.values())
 
 
-def latencies(nets: Iterable[nn.Module], x: Tensor, runs: int) -> list[float]:
+def latencies(nets: Iterable[nn.Module], x: Inputs, runs: int) -> list[float]:
     """Median milliseconds of each; they take turns, so that a busy machine is fair to all."""
-    nets = list(nets)
+    nets, inputs = list(nets), as_inputs(x)
     times: list[list[float]] = [[] for _ in nets]
     with torch.no_grad():
         for run in range(runs + 1):
             for net, own in zip(nets, times, strict=True):
-                took = _milliseconds(net, x)
+                took = _milliseconds(net, inputs)
                 if run:
                     own.append(took)
     return [median(own) for own in times]
 
 
-def _milliseconds(net: nn.Module, x: Tensor) -> float:
+def _milliseconds(net: nn.Module, inputs: Sequence[Tensor]) -> float:
     start = perf_counter()
-    net(x)
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
+    net(*inputs)
+    if inputs[0].is_cuda:
+        torch.cuda.synchronize(inputs[0].device)
     return 1e3 * (perf_counter() - start)

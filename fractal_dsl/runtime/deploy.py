@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fractal_dsl.runtime.columns import extract_column
 from fractal_dsl.runtime.loading import LoadReport, load_weights
-from fractal_dsl.runtime.networks import plan_of, traced
+from fractal_dsl.runtime.networks import Inputs, as_inputs, input_names, plan_of, traced
 from fractal_dsl.runtime.writing import replacing
 from fractal_dsl.version import VERSION
 
@@ -155,19 +155,26 @@ def _digest(text: str) -> str:
 
 
 def export_onnx(
-    model: nn.Module, path: str | os.PathLike[str], x: Tensor, column: int | None = None
+    model: nn.Module, path: str | os.PathLike[str], x: Inputs, column: int | None = None
 ) -> None:
     """Writes `model` in eval mode, or one of its columns, as ONNX.
 
-    `x` is an example of a batch, of at least 2; graph input `x` and output `y` take any
-    number of samples. Needs the packages onnx and onnxscript.
+    `x` is an example of a batch, of at least 2, or one for each of several inputs; graph
+    inputs have the names of forward's arguments, `x` first, the output is `y` (`y_1`, `y_2`,
+    ... of several); they take any number of samples. Needs the packages onnx and onnxscript.
     """
-    if len(x) < 2:
-        raise ValueError(f"a batch of {len(x)}; at least 2 was expected, so that any number fits")
+    inputs = as_inputs(x)
+    if (size := len(inputs[0])) < 2:
+        raise ValueError(f"a batch of {size}; at least 2 was expected, so that any number fits")
     network = extract_column(model, column).eval()
+    with torch.no_grad():
+        answer = network(*inputs)
+    count = 1 if isinstance(answer, Tensor) else len(answer)
     with replacing(path) as beside:
         torch.onnx.export(
-            network, (x,), beside, input_names=["x"], output_names=["y"], external_data=False,
-            dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False, dynamo=True,
+            network, inputs, beside, input_names=input_names(model),
+            output_names=["y"] if count == 1 else [f"y_{at}" for at in range(1, count + 1)],
+            dynamic_shapes=tuple({0: torch.export.Dim("n")} for _ in inputs),
+            external_data=False, verbose=False, dynamo=True,
         )  # fmt: skip
         assert Path(beside).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import Any, Protocol, TypeAlias, cast
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor, fx, nn
 
 __all__ = [
     "DropPathNetwork",
+    "Inputs",
     "Plan",
     "Plans",
+    "as_inputs",
     "batch_dtype",
     "draws_plans",
     "drop_path_network",
+    "input_names",
     "plan_of",
     "thins",
     "traced",
@@ -24,6 +28,9 @@ __all__ = [
 
 Plan: TypeAlias = tuple[tuple[bool, ...], ...]
 """A row for each join: which of its inputs live."""
+
+Inputs: TypeAlias = Tensor | Sequence[Tensor]
+"""A batch of what goes in: a tensor, or a tensor for each of several inputs."""
 
 Plans: TypeAlias = Plan | Sequence[Plan]
 """One plan for all samples, or, for networks that draw `per = "sample"`, one for each."""
@@ -41,8 +48,8 @@ class DropPathNetwork(Protocol):
     def sample_plan(self, generator: torch.Generator | None = None) -> Plan: ...
     def live(self, plan: Plans) -> list[str]: ...
     def extract_column(self, k: int) -> nn.Module: ...
-    def anytime(self, x: Tensor) -> Iterator[tuple[int | None, Tensor]]: ...
-    def __call__(self, x: Tensor, plan: Plans | None = None) -> Tensor: ...
+    def anytime(self, *inputs: Tensor) -> Iterator[tuple[int | None, Tensor]]: ...
+    def __call__(self, *inputs: Tensor, plan: Plans | None = None) -> Tensor: ...
 
 
 def drop_path_network(model: nn.Module) -> DropPathNetwork:
@@ -96,6 +103,16 @@ def batch_dtype(model: nn.Module) -> torch.dtype:
     return next(kinds, torch.get_default_dtype())
 
 
+def input_names(model: nn.Module) -> list[str]:
+    """The tensors that `model` takes, in order: the arguments of its forward but the plan."""
+    return [name for name in signature(model.forward).parameters if name != "plan"]
+
+
+def as_inputs(x: Inputs) -> tuple[Tensor, ...]:
+    """What a network takes, one tensor or several, as several."""
+    return (x,) if isinstance(x, Tensor) else tuple(x)
+
+
 # A network as a list of layers ------------------------------------------------------
 
 
@@ -106,15 +123,16 @@ class _UnderPlan(nn.Module):
         super().__init__()
         self.network, self.plan = network, plan
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, *inputs: Tensor) -> Any:
         network: Any = self.network
         if self.plan is None:
-            return network(x)
+            return network(*inputs)
         if not hasattr(network, "compute"):
-            return network(x, self.plan)
+            return network(*inputs, plan=self.plan)
         # Drawn for each sample: past `forward`, which asks how many samples there are.
         samples = type(network).forward.__globals__["Samples"]
-        return network.compute(samples(x), network.bits([self.plan])).values
+        found = network.compute(*map(samples, inputs), network.bits([self.plan]))
+        return found.values if isinstance(found, samples) else tuple(one.values for one in found)
 
 
 class Mean(nn.Module):
@@ -139,6 +157,14 @@ class _Tracer(fx.Tracer):
         self.mean = getattr(network.forward, "__globals__", {}).get("mean")
         super().__init__(autowrap_functions=(self.mean,) if callable(self.mean) else ())
         self.joins = {id(one) for one in getattr(network, "joins", ())}
+        self.names = input_names(network)
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """The inputs by the names that the network has for them."""
+        inputs = [self.create_proxy("placeholder", name, (), {}) for name in self.names]
+        return root_fn, [self.root, *inputs]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         alone = next(m.children(), None) is None and not thins(m)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +24,25 @@ __all__ = ["DrawMemory", "hollow_model", "kept_bytes", "worst_draw_memory"]
 
 MIB = 1 << 20
 
+Shapes: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
+"""The shape of a batch, or those of the batches of several inputs."""
 
-def _batch(hollow: nn.Module, shape: Sequence[int]) -> Tensor:
-    """Tokens where the network has an embedding: nothing else takes them, nor anything else it."""
+
+def _batch(hollow: nn.Module, shapes: Shapes) -> list[Tensor]:
+    """Tokens, [batch, length], where the network has an embedding, which takes nothing else."""
     looks_up = any(isinstance(one, nn.Embedding) for one in hollow.modules())
-    dtype = torch.long if looks_up else batch_dtype(hollow)
-    return torch.empty(tuple(shape), device="meta", dtype=dtype)
+    kind = batch_dtype(hollow)
+    return [
+        torch.empty(one, device="meta", dtype=torch.long if looks_up and len(one) == 2 else kind)
+        for one in _shapes(shapes)
+    ]
+
+
+def _shapes(shapes: Shapes) -> list[tuple[int, ...]]:
+    """The shape of each input, where one alone may be given as it is."""
+    found = [one if isinstance(one, int) else tuple(one) for one in shapes]
+    whole = tuple(one for one in found if isinstance(one, int))
+    return [whole] if whole else [one for one in found if not isinstance(one, int)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +66,18 @@ class DrawMemory:
 
 
 def worst_draw_memory(
-    model: nn.Module, input_shape: Sequence[int], *, draws: int = 64, seed: int = 0
+    model: nn.Module, input_shape: Shapes, *, draws: int = 64, seed: int = 0
 ) -> DrawMemory:
     """Activation memory of a training step, before training: its peak over all draws.
 
     `model` may draw plans, do without branches by stochastic depth, or neither. No plan keeps
     more than the full one, so that is the worst draw (where samples do without a branch, a copy
     of what goes in may outweigh what is saved); the mean is over `draws` of a generator of
-    their own. `input_shape` is a batch's. Counted is what autograd keeps until
-    the backward pass (`kept_bytes`), in the types of `model` as it is. It is the peak of
-    activations where forward turns into backward. Parameters, their gradients, the optimiser's
-    state, the gradients on their way back (at most a few feature maps) and the working space of
-    kernels come on top.
+    their own. `input_shape` is a batch's, or one for each of several inputs. Counted is what
+    autograd keeps until the backward pass (`kept_bytes`), in the types of `model` as it is. It
+    is the peak of activations where forward turns into backward. Parameters, their gradients,
+    the optimiser's state, the gradients on their way back (at most a few feature maps) and the
+    working space of kernels come on top.
     """
     if draws < 1:
         raise ValueError(f"the mean of {draws} plans; at least 1 was expected")
@@ -73,7 +86,7 @@ def worst_draw_memory(
     if everything is None and not any(map(thins, model.modules())):
         full = _kept(hollow, None, input_shape)
         return DrawMemory(full, full, 0)
-    drawn = list(_drawn(model, input_shape[0], draws, seed))
+    drawn = list(_drawn(model, _shapes(input_shape)[0][0], draws, seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         kept = [_kept(hollow, plans, input_shape) for plans in drawn]
@@ -102,7 +115,7 @@ def _drawn(model: nn.Module, samples: int, draws: int, seed: int) -> Iterator[Pl
             yield network.sample_plan(generator)
 
 
-def kept_bytes(model: nn.Module, plan: Plans, input_shape: Sequence[int]) -> int:
+def kept_bytes(model: nn.Module, plan: Plans, input_shape: Shapes) -> int:
     """Bytes that autograd keeps of a training forward under `plan` until the backward pass.
 
     Each piece of storage counts once, however many views of it are kept; the input batch
@@ -112,7 +125,7 @@ def kept_bytes(model: nn.Module, plan: Plans, input_shape: Sequence[int]) -> int
     return _kept(twin(model).train(), plan, input_shape)
 
 
-def _kept(hollow: nn.Module, plan: Plans | None, input_shape: Sequence[int]) -> int:
+def _kept(hollow: nn.Module, plan: Plans | None, input_shape: Shapes) -> int:
     own = {_storage(one) for one in (*hollow.parameters(), *hollow.buffers())}
     sizes: dict[int, int] = {}
 
@@ -121,8 +134,8 @@ def _kept(hollow: nn.Module, plan: Plans | None, input_shape: Sequence[int]) -> 
         return tensor  # which keeps its storage alive, so that no other takes its number
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        given = () if plan is None else (plan,)
-        output = hollow(_batch(hollow, input_shape), *given)
+        given = {} if plan is None else {"plan": plan}
+        output = hollow(*_batch(hollow, input_shape), **given)
     del output
     return sum(size for storage, size in sizes.items() if storage not in own)
 

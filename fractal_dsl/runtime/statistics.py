@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fractal_dsl.runtime.networks import plan_of
+from fractal_dsl.runtime.networks import input_names, plan_of
 
 __all__ = ["recalibrate_batch_norm"]
 
@@ -24,19 +24,20 @@ def recalibrate_batch_norm(
     They are the average over the batches of `loader`, each counting the same, computed under
     the plan of `column` (None: the full plan; also for what draws no plans) with dropout off.
     Layers that are dead there keep what they have. A batch is a tensor, or a tuple that
-    begins with one. Raises ValueError where the loader is empty.
+    begins with one, or with one for each of several inputs. Raises ValueError where the loader
+    is empty.
     """
     made = copy.deepcopy(model).eval()
-    plan = plan_of(made, column)
+    plan, count = plan_of(made, column), len(input_names(made))
     norms = [one for one in made.modules() if _counts(one)]
     device = next((one.device for one in made.parameters()), torch.device("cpu"))
     with _averaging(norms), torch.no_grad():
         batches = 0
         for batch in loader:
-            x = _samples(batch).to(device)
+            inputs = [one.to(device) for one in _samples(batch, count)]
             batches += 1
-            _weigh(norms, 1 / batches, len(x))
-            made(x) if plan is None else made(x, plan)
+            _weigh(norms, 1 / batches, len(inputs[0]))
+            made(*inputs) if plan is None else made(*inputs, plan=plan)
     if not batches:
         raise ValueError("the loader gave no batch; training batches were expected")
     return made
@@ -46,14 +47,18 @@ def _counts(module: nn.Module) -> bool:
     return isinstance(module, _BatchNorm) and module.track_running_stats
 
 
-def _samples(batch: Any) -> Tensor:
-    x = batch[0] if isinstance(batch, list | tuple) else batch
-    if not isinstance(x, Tensor):
-        raise TypeError(
-            f"a batch of type {type(x).__name__}; a tensor, or a tuple that begins with one,"
-            " was expected"
-        )
-    return x
+def _samples(batch: Any, count: int) -> list[Tensor]:
+    """The inputs, so many, that a batch begins with."""
+    given = batch[:count] if isinstance(batch, list | tuple) else [batch]
+    for x in given:
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"a batch of type {type(x).__name__}; a tensor, or a tuple that begins with one,"
+                " was expected"
+            )
+    if len(given) < count:
+        raise TypeError(f"a batch of {len(given)}; it was expected to begin with {count} tensors")
+    return list(given)
 
 
 def _weigh(norms: list[Any], weight: float, samples: int) -> None:

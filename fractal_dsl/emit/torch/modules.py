@@ -77,12 +77,14 @@ def heir(classes: Classes, family: Family, cls: Class, names: dict[int, Code]) -
     known = {slot.key: slot.value for slot in classes.slots(cls.instances[0])}
     own = {attribute: names[cls.callees[at].number] for at, attribute in context.attributes.items()}
     own |= {ident(one.name): literal(known[one.key]) for one in family.sizes.attributes}
-    line = fill("{} = {}", commas(own), commas(own.values()))
+    lines = [Line(fill("{} = {}", commas(own), commas(own.values())))] if own else []
+    if len(laid_out(lines, 1)) > 1:
+        lines = [Line(fill("{} = {}", name, value)) for name, value in own.items()]
     return ClassView(
         name=names[cls.number],
         base=names[family.classes[0].number],
         doc=class_doc(graphs_of(classes, cls), classes.graph(cls).doc),
-        attributes=laid_out([Line(line)] if own else [], 1),
+        attributes=laid_out(lines, 1),
         methods=False,
         signature=[],
         modules=[],
