@@ -67,7 +67,7 @@ def facts(report: Report, sampling: Sampling | None, memory: DrawMemory | None) 
 def rows(
     report: Report, sampling: Sampling | None, memory: DrawMemory | None
 ) -> Iterator[tuple[str, str]]:
-    yield "input -> output", f"{report.input} -> {report.output}"
+    yield "input -> output", " -> ".join(report.ends)
     dense = report.weighted_depth
     yield "depth", f"{grouped(report.depth)} convolutions ({grouped(dense)} with dense layers)"
     yield "convolutions", grouped(report.convs)

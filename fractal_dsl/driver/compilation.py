@@ -18,7 +18,7 @@ from fractal_dsl.passes.column_table import column_table
 from fractal_dsl.passes.columns import ColumnMap
 from fractal_dsl.passes.extract import extract_column
 from fractal_dsl.passes.recompute import recomputed
-from fractal_dsl.passes.report import Report, analyse
+from fractal_dsl.passes.report import Report, analyse, listed
 from fractal_dsl.passes.schedule import schedule
 from fractal_dsl.source import Source
 from fractal_dsl.version import VERSION
@@ -55,8 +55,8 @@ class Compilation:
     imported: tuple[Source, ...] = ()
 
     def __repr__(self) -> str:
-        ends = f"{self.program.input} -> {self.program.output}"
-        return f"<Compilation {self.name}: {ends}, from {self.spec.name}>"
+        taken, given = map(listed, (self.program.net.inputs, self.program.net.output_shapes))
+        return f"<Compilation {self.name}: {taken} -> {given}, from {self.spec.name}>"
 
     @property
     def name(self) -> str:

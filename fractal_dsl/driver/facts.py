@@ -19,10 +19,11 @@ def report_data(compilation: Compilation) -> dict[str, Any]:
     lists all columns, or the first and the last where `column_count` is over 1,024.
     """
     report = compilation.report
+    taken, given = report.ends
     return {
         "name": report.name,
-        "input": str(report.input),
-        "output": str(report.output),
+        "input": taken,
+        "output": given,
         "depth": report.depth,
         "weighted_depth": report.weighted_depth,
         "convs": report.convs,

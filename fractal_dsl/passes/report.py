@@ -17,7 +17,7 @@ from fractal_dsl.passes.path_lengths import PathLengths, path_lengths
 from fractal_dsl.passes.paths import PathCount, paths
 from fractal_dsl.passes.receptive_field import ReceptiveField, receptive_field
 
-__all__ = ["Fact", "Facts", "Report", "analyse", "facts"]
+__all__ = ["Fact", "Facts", "Report", "analyse", "facts", "listed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Report:
     """
 
     name: str
-    input: Shape
-    output: Shape
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
     depth: int
     weighted_depth: int
     convs: int
@@ -57,6 +57,25 @@ class Report:
     distinct_graphs: int
     nodes: int
 
+    @property
+    def input(self) -> Shape:
+        """The first of the inputs; of most networks the only one."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Shape:
+        """The first of the outputs; of most networks the only one."""
+        return self.outputs[0]
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What goes in and what comes out, as FDL writes it: several as a list."""
+        return listed(self.inputs), listed(self.outputs)
+
+
+def listed(shapes: tuple[Shape, ...]) -> str:
+    return str(shapes[0]) if len(shapes) == 1 else f"[{', '.join(map(str, shapes))}]"
+
 
 def analyse(program: Program) -> Report:
     """Every analysis, each folded over distinct graphs: f(60) takes less than half a second."""
@@ -66,8 +85,8 @@ def analyse(program: Program) -> Report:
     held = {kind: counts.parameters(program, kind) for kind in sorted(operators)}
     return Report(
         name=program.name,
-        input=program.input,
-        output=program.output,
+        inputs=program.net.inputs,
+        outputs=program.net.output_shapes,
         depth=depth(program),
         weighted_depth=weighted_depth(program),
         convs=counts.convs(program),
@@ -102,7 +121,7 @@ def facts(program: Program) -> Facts:
 class Facts(Mapping[str, Fact]):
     """Facts of one program by name.
 
-    Integers, except: `output` is the tuple of the output's sizes, `receptive_field` the pair
+    Integers, except: `output` is the tuple of the first output's sizes, `receptive_field` the pair
     (height, width), empty where there is none, and `paths` beyond 4,300 digits a float (an
     infinite one, since such a number has no other).
     """

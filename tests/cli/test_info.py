@@ -107,3 +107,15 @@ def test_memory_of_a_training_step(tmp_path: Path, capsys: pytest.CaptureFixture
     for wrong in ("0", "many", "-3"):
         assert main(["info", str(spec), "--batch", wrong]) == 2
     assert "no number of samples" in capsys.readouterr().err
+
+
+def test_several_inputs_and_outputs_are_lists(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "two.fdl"
+    spec.write_text(
+        "net on [image[1, 4, 4], vector[2]] = wiring([a, b]) {\n    return [a >> linear(3), b]\n}\n"
+    )
+    found = json.loads(printed(capsys, str(spec), "--json"))
+    assert found["input"] == "[image[1, 4, 4], vector[2]]"
+    assert found["output"] == "[vector[3], vector[2]]"
