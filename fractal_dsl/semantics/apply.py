@@ -25,9 +25,9 @@ from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
 from fractal_dsl.semantics.combine import COMBINED, binary, join
+from fractal_dsl.semantics.constant_expressions import condition, plain
 from fractal_dsl.semantics.depths import stochastic_depth
 from fractal_dsl.semantics.equations import equation_text
-from fractal_dsl.semantics.evaluate import condition, evaluate, plain
 from fractal_dsl.semantics.externs import extern_attributes, extern_of
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
@@ -65,7 +65,7 @@ def apply(site: Site, expression: tree.Expression, arrival: Arrival | None) -> S
     """What leaves `expression` when `arrival` comes in."""
     handler = HANDLERS.get(type(expression))
     if handler is None:
-        value: Value = yield evaluate(site.place(arrival), expression)
+        value: Value = yield site.place(arrival).evaluate(expression)
         if arrival is None:
             return flow_of(site.builder, value, expression.span)
         raise not_a_network(site, value, expression.span)
@@ -184,7 +184,7 @@ def named_as(
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
             operator: Flow = yield operator_at_work(site, expression, word, arrival, tag)
             return operator
-    value: Value = yield evaluate(site.place(arrival), expression)
+    value: Value = yield site.place(arrival).evaluate(expression)
     if arrival is None:
         return flow_of(site.builder, value, expression.span)
     if not isinstance(value, Network):
@@ -210,7 +210,7 @@ def operator_at_work(
 
 def indexed(site: Site, expression: tree.Index, arrival: Arrival | None) -> Steps[Flow]:
     """An item of a list: a wire, or a network at work."""
-    value: Value = yield evaluate(site.place(arrival), expression)
+    value: Value = yield site.place(arrival).evaluate(expression)
     if arrival is None:
         return flow_of(site.builder, value, expression.span)
     if not isinstance(value, Network):
@@ -420,7 +420,7 @@ def one_turn(site: Site, base: tree.Expression, arrival: Arrival) -> Steps[Turn]
     word = called_name(base)
     known = word is not None and (word in site.scope.locals or word in site.scope.names)
     if known and word is not None:
-        value: Value = yield evaluate(site.place(arrival), base)
+        value: Value = yield site.place(arrival).evaluate(base)
         if not isinstance(value, Network):
             raise not_a_network(site, value, base.span)
         if isinstance(value, SharedNetwork):
@@ -485,7 +485,7 @@ def wiring(site: Site, expression: tree.Wiring, arrival: Arrival | None) -> Step
         raise joined_with_network(expression.span, "wiring(...)")
     names = input_names(site, expression, arrival)
     inside = replace(site, scope=site.scope.bind(names), around=arrival.shape)
-    value: Value = yield evaluate(inside.place(None), expression.block)
+    value: Value = yield inside.place(None).evaluate(expression.block)
     return flow_of(site.builder, value, expression.block.result.span)
 
 
@@ -506,7 +506,7 @@ def block(site: Site, expression: tree.Block, arrival: Arrival | None) -> Steps[
     """`{ ... }` as a network: what it returns is one, or computed from parameters alone."""
     if arrival is not None:
         site = replace(site, around=arrival.shape)
-    value: Value = yield evaluate(site.place(None), expression)
+    value: Value = yield site.place(None).evaluate(expression)
     if arrival is None or holds_wires(value):
         return flow_of(site.builder, value, expression.result.span)
     if isinstance(value, Closure):
@@ -522,7 +522,7 @@ def block(site: Site, expression: tree.Block, arrival: Arrival | None) -> Steps[
 
 def listed(site: Site, expression: tree.Expression, arrival: Arrival | None) -> Steps[Flow]:
     """A list of wires; a list of networks is no network by itself."""
-    value: Value = yield evaluate(site.place(arrival), expression)
+    value: Value = yield site.place(arrival).evaluate(expression)
     if arrival is not None:
         raise fail(
             "F0405", f"{describe(value)} stands where a network is needed", expression.span, "",
@@ -532,7 +532,7 @@ def listed(site: Site, expression: tree.Expression, arrival: Arrival | None) -> 
 
 
 def shared(site: Site, expression: tree.Shared, arrival: Arrival | None) -> Steps[Flow]:
-    value: Value = yield evaluate(site.place(arrival), expression)
+    value: Value = yield site.place(arrival).evaluate(expression)
     assert isinstance(value, SharedNetwork)
     if arrival is None:
         raise joined_with_network(expression.span, show_text(expression))

@@ -20,7 +20,8 @@ from fractal_dsl.ir.operators.elementwise import (
 )
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import Dropping
-from fractal_dsl.semantics.evaluate import evaluate, plain, turns
+from fractal_dsl.semantics.comprehensions import turns
+from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import Written
 from fractal_dsl.semantics.naming import called_name, called_part
@@ -121,7 +122,7 @@ def operands_of(
             continue
         value: Value | None = None
         if arrival is None or (len(arguments) == 1 and isinstance(argument, MAY_LIST)):
-            value = yield evaluate(site.place(arrival), argument)
+            value = yield site.place(arrival).evaluate(argument)
         if isinstance(value, Items):
             count = len(value.values)
             items = enumerate(value.values)
@@ -217,7 +218,7 @@ def binary(site: Site, expression: tree.Binary, arrival: Arrival | None) -> Step
     operands = spine(expression)
     values: list[Value] = []
     for operand in operands:
-        value: Value = yield evaluate(site.place(arrival), operand)
+        value: Value = yield site.place(arrival).evaluate(operand)
         values.append(value)
     if arrival is None and all(isinstance(value, Items) for value in values):
         return one_list(site, expression, values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.evaluate import plain
+from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import LEARNED
 from fractal_dsl.semantics.site import Site

@@ -68,6 +68,10 @@ class Place:
     site: Site | None = None
     builder: GraphBuilder | None = None
 
+    def evaluate(self, expression: tree.Expression) -> Steps[Value]:
+        """The value of any expression."""
+        return self.world.evaluator(self, expression)
+
     def inside(self, names: dict[str, Value]) -> Place:
         return replace(self, scope=self.scope.bind(names))
 
