@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Call, Graph, Input, Segment
 from fractal_dsl.ir.operators import OPERATORS, Attributes
-from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.prune import live
 from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.ir.weights import same_weights
@@ -24,14 +23,15 @@ from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import bind_attributes
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.call_errors import circular, needs_arguments
-from fractal_dsl.semantics.combine import COMBINED, binary, join
+from fractal_dsl.semantics.combinators import COMBINED
 from fractal_dsl.semantics.constant_expressions import condition, plain
-from fractal_dsl.semantics.depths import stochastic_depth
 from fractal_dsl.semantics.equations import equation_text
 from fractal_dsl.semantics.externs import extern_attributes, extern_of
+from fractal_dsl.semantics.joins import join
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import COMBINATORS, LEARNED, called_name, called_part
+from fractal_dsl.semantics.network_arithmetic import binary, unary
 from fractal_dsl.semantics.pieces import parameter
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands, alone, entry_key, leaves
@@ -179,7 +179,7 @@ def named_as(
         if word in COMBINATORS:
             if not isinstance(expression, tree.Call):
                 raise fail("F0206", f"`{word}` needs its operands in brackets", expression.span)
-            combined: Flow = yield WORDS[word](site, expression, arrival)
+            combined: Flow = yield COMBINED[word](site, expression, arrival)
             return combined
         if arrival is not None and word in OPERATORS and OPERATORS[word].callable_by_name:
             operator: Flow = yield operator_at_work(site, expression, word, arrival, tag)
@@ -544,20 +544,6 @@ def show_text(expression: tree.Expression) -> str:
     text = " ".join(expression.span.text.split())
     return text if len(text) <= 36 else text[:33] + "..."
 
-
-# Arithmetic --------------------------------------------------------------------------
-
-
-def unary(site: Site, expression: tree.Unary, arrival: Arrival | None) -> Steps[Flow]:
-    """`-e` is `-1 * e`."""
-    if expression.operator != "-":
-        raise fail("F0405", f"`{expression.operator}` does not take a network", expression.span)
-    flow: Flow = yield apply(site, expression.operand, arrival)
-    value = site.builder.tensor(site.builder.close(flow), expression.span, "-")
-    return Flow.of(site.builder.apply(Scalar("*", -1.0, True), [value], "scalar", expression.span))
-
-
-WORDS = COMBINED | {"stochastic_depth": stochastic_depth}
 
 HANDLERS: dict[type[tree.Node], Callable[[Site, Any, Arrival | None], Steps[Flow]]] = {
     tree.Series: series,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.operators.elementwise import StochasticDepth
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.combine import keyword_values
+from fractal_dsl.semantics.combinator_arguments import keyword_values
 from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import branch_part, called_name
