@@ -19,7 +19,7 @@ from fractal_dsl.semantics.pieces import split
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow
 from fractal_dsl.semantics.values import Value, describe, is_whole
-from fractal_dsl.semantics.wires import joined_with_network
+from fractal_dsl.semantics.wire_errors import joined_with_network
 from fractal_dsl.syntax import tree
 
 __all__ = ["COMBINED"]

@@ -12,7 +12,7 @@ from fractal_dsl.semantics.naming import branch_part, called_name
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow
 from fractal_dsl.semantics.values import Network, SharedNetwork, Value, describe, is_number
-from fractal_dsl.semantics.wires import joined_with_network
+from fractal_dsl.semantics.wire_errors import joined_with_network
 from fractal_dsl.syntax import tree
 
 __all__ = ["stochastic_depth"]

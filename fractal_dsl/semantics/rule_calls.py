@@ -23,7 +23,7 @@ from fractal_dsl.semantics.values import (
     holds_wires,
     is_plain,
 )
-from fractal_dsl.semantics.wires import wire_into_network
+from fractal_dsl.semantics.wire_errors import wire_into_network
 from fractal_dsl.semantics.world import MAX_DEPTH, value_key
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fractal_dsl.semantics.apply import apply, apply_value, finish
+from fractal_dsl.semantics.apply import apply
 from fractal_dsl.semantics.blocks import block
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import circular
 from fractal_dsl.semantics.calls import Case
+from fractal_dsl.semantics.instantiation import apply_value, finish
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Builders, Place, Site
 from fractal_dsl.semantics.strands import Arrival, Strands, entry_key
