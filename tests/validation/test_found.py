@@ -127,6 +127,12 @@ h(0) = id
 h(n+1) = h(n) >> twice(shared(layer_norm(eps = 0.1)))
 net on tokens[1] = embedding(9, 2) >> (h(3) (+) linear(2)) >> linear(3)
 """,
+    "a formula that says its input twice, on operands of an open call": """
+mix = linear(4)
+h(1) = linear(4) >> layer_norm(eps = 0.1)
+h(C+1) = (h(C) >> each(chain(normalize(eps = 0.1) for _ in 1..2)) >> h(C)) (+) mix
+net on sequence[3, 4] = linear(4) >> h(3) >> linear(3)
+""",
     "batch norm of one sample of an image that attention made": """
 implicit channels = 4
 look = tokens >> attention(1) >> image(6, 6)

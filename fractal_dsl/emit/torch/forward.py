@@ -19,6 +19,7 @@ from fractal_dsl.emit.torch.statements import Statement, grouped
 from fractal_dsl.emit.torch.tape import (
     Body,
     Each,
+    Formula,
     Hold,
     Invoke,
     Item,
@@ -104,7 +105,8 @@ class _Writer:
             case Hold():
                 self.names.hold(part.result, self.calls.held(part))
             case _:
-                if len(inputs_of(part)) > 1:
+                # Out of order, or more than once: a formula may say its input twice.
+                if len(inputs_of(part)) > 1 or isinstance(part, Formula):
                     for value in inputs_of(part):
                         self.reads.fetch(value)
                 text = self.expression(part)
