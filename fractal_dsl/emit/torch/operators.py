@@ -154,6 +154,11 @@ def attention(attributes: Any, inputs: Inputs) -> dict[str, Number]:
     }  # fmt: skip
 
 
+def cross_attention(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    memory = {} if inputs[1].channels == inputs[0].channels else {"memory": inputs[1].channels}
+    return {**attention(attributes, inputs), **memory}
+
+
 def timing(attributes: Any, inputs: Inputs) -> dict[str, Number]:
     length, width = inputs[0].sizes
     return {"length": length, "width": width, "step": attributes.step}
@@ -236,6 +241,10 @@ def without_ones(attributes: Any) -> dict[str, LiteralString]:
     return {"image": "{}({}.flatten(1))"}
 
 
+def two_sequences(attributes: Any) -> dict[str, LiteralString]:
+    return {"sequence": "{}({}, {})"}
+
+
 def prelu_call(attributes: Any) -> dict[str, LiteralString]:
     return channels_first(attributes) if attributes.channelwise else {}
 
@@ -254,6 +263,7 @@ ENTRIES: dict[str, Entry] = {
     "linear": Entry(linear, linear_facts, call=without_ones),
     "embedding": Entry(embedding),
     "attention": Entry(attention, kept("causal", "bias"), {"dropout": 0.0}),
+    "cross_attention": Entry(cross_attention, kept("bias"), {"dropout": 0.0}, call=two_sequences),
     "timing": Entry(timing, defaults={"step": 0}),
     "tokens": Entry(formula=ALWAYS),
     "image": Entry(kept("height", "width"), formula=ALWAYS),
