@@ -213,8 +213,17 @@ def chunk(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     return {"dim": str(axis), "index": str(attributes.index), "of": str(attributes.of)}
 
 
-def learned(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
-    return {"sizes": ", ".join(map(str, attributes.sizes))}
+def learned(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    axis = 0 if len(attributes.sizes) == 3 else -1
+    return {"channels": attributes.sizes[axis], "init": attributes.init}
+
+
+def around_channels(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    """The sizes of a learned tensor before and after its channels."""
+    sizes = [str(size) for size in attributes.sizes]
+    if len(sizes) == 3:
+        return {"before": "", "after": "".join(f", {size}" for size in sizes[1:])}
+    return {"before": "".join(f"{size}, " for size in sizes[:-1]), "after": ""}
 
 
 def channel_axis(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
@@ -307,6 +316,6 @@ ENTRIES: dict[str, Entry] = {
     "concat": Entry(facts=concat, formula=ALWAYS),
     "chunk": Entry(facts=chunk, formula=ALWAYS),
     "slice": Entry(facts=channels, formula=ALWAYS),
-    "parameter": Entry(kept("init"), learned),
+    "parameter": Entry(learned, around_channels),
     "scalar": Entry(kept("value"), kept("sign", "on_left"), formula=ALWAYS),
 }
