@@ -178,6 +178,8 @@ def test_set_overrides_params_and_net_parameters() -> None:
         ("net = conv (+) conv + conv", "F0406"),
         ("net = conv + conv ++ conv", "F0406"),
         ("net = mean(conv for w in [])", "F0407"),
+        ("net = sum(conv for w in [])", "F0407"),
+        ("net = conv(max([]))", "F0407"),
         ("param w = in_channels\nnet = conv(w)", "F0408"),
         ("net = conv(1 // 0)", "F0409"),
         ("net = dropout(1)", "F0502"),
@@ -204,3 +206,8 @@ def test_refusals(text: str, code: str) -> None:
 def test_several_mistakes_are_told_in_one_run() -> None:
     text = "f(C+1) = f(C) >> covn\ng(n) = conv\ng(1) = relu\nnet = f(3) >> g(1) >> rleu"
     assert codes(text) == ["F0202", "F0201", "F0204", "F0201"]
+
+
+def test_the_sum_of_no_numbers_is_zero() -> None:
+    assert operators(flat("net = dropout(sum(0.1 for k in 1..0)) >> conv")).count("dropout") == 1
+    assert compiled("net = conv(8 + sum([]))").graphs == compiled("net = conv(8)").graphs
