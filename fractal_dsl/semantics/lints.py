@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.semantics.definitions import AnyName, Resolved
 from fractal_dsl.semantics.shadowing import shadowed_names
+from fractal_dsl.semantics.tags_of_wires import tags_of_wires
 from fractal_dsl.semantics.unread import unread_parameters, unread_params, unused_definitions
 from fractal_dsl.semantics.unread_wires import unread_wires
 from fractal_dsl.semantics.wording import warning
@@ -24,6 +25,7 @@ def lints(resolved: Resolved) -> Iterator[Diagnostic]:
     yield from unread_params(resolved)
     yield from unread_parameters(resolved)
     yield from unread_wires(resolved)
+    yield from tags_of_wires(resolved)
     yield from unused_imports(resolved)
 
 
