@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.semantics.definitions import AnyName, Resolved
+from fractal_dsl.semantics.series_in_sums import series_in_sums
 from fractal_dsl.semantics.shadowing import shadowed_names
 from fractal_dsl.semantics.tags_of_wires import tags_of_wires
 from fractal_dsl.semantics.unread import unread_parameters, unread_params, unused_definitions
@@ -20,6 +21,7 @@ __all__ = ["lints"]
 def lints(resolved: Resolved) -> Iterator[Diagnostic]:
     """Of the file that is compiled; those of imported files are for whoever checks them."""
     yield from compositions(resolved)
+    yield from series_in_sums(resolved)
     yield from unused_definitions(resolved)
     yield from shadowed_names(resolved.names)
     yield from unread_params(resolved)

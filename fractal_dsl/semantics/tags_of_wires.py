@@ -14,7 +14,7 @@ __all__ = ["tags_of_wires"]
 
 
 def tags_of_wires(resolved: Resolved) -> Iterator[Diagnostic]:
-    """Tags with the name of a wire in scope, but for what makes that wire: `stem = x >> g @stem`."""
+    """Tags with the name of a wire in scope. What makes a wire may have its name."""
     waiting: list[tuple[tree.Node, frozenset[str]]] = [
         (statement, frozenset()) for statement in reversed(resolved.syntax.statements)
     ]

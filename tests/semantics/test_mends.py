@@ -93,3 +93,16 @@ def test_a_join_of_joins_is_told_at_the_sign_where_the_two_meet() -> None:
 )
 def test_defaults_that_need_themselves_end_with_a_message(text: str) -> None:
     assert refused(text).code == "F0305"
+
+
+def offered(text: str) -> list[str]:
+    return [way.text for way in refused(text).helps if way.text.startswith("did you mean")]
+
+
+def test_the_other_reading_of_a_sum_is_offered_where_the_series_parts_the_shapes() -> None:
+    assert offered("net = conv(8) >> (id + conv(8) >> relu >> conv(16))") == [
+        "did you mean `(id + conv(8)) >> relu >> conv(16)`?"
+    ]
+    assert offered("net = conv(8) >> (id + conv(16) >> relu)") == []
+    assert offered("net = conv(8) >> (id >> relu + relu >> conv(16))") == []
+    assert offered("net = conv(8) >> (id + (relu >> conv(16)))") == []

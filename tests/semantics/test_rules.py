@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.semantics.support import codes, compiled, flat, keys, operators
+from tests.semantics.support import codes, compiled, elaborated, flat, keys, operators
 
 THREE = "f(1)   = conv\nf(C+1) = (f(C) . f(C)) (+) conv\nnet    = f(4)\n"
 
@@ -211,3 +211,24 @@ def test_several_mistakes_are_told_in_one_run() -> None:
 def test_the_sum_of_no_numbers_is_zero() -> None:
     assert operators(flat("net = dropout(sum(0.1 for k in 1..0)) >> conv")).count("dropout") == 1
     assert compiled("net = conv(8 + sum([]))").graphs == compiled("net = conv(8)").graphs
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("id + conv >> relu", ["conv >> relu"]),
+        ("id + id + conv >> relu", ["conv >> relu"]),
+        ("conv * relu >> tanh + id", ["relu >> tanh"]),
+        ("id + (conv >> relu)", []),
+        ("(id + conv) >> relu", []),
+        ("conv >> relu + conv >> tanh", []),
+        ("conv >> relu + id", []),
+        ("id (+) conv >> relu", []),
+    ],
+)
+def test_a_series_that_ends_a_sum_without_brackets_is_pointed_out(
+    body: str, said: list[str]
+) -> None:
+    warnings = elaborated(f"net = conv >> ({body})").warnings
+    assert [one.span.text for one in warnings if one.span] == said
+    assert {one.code for one in warnings} <= {"W0109"}
