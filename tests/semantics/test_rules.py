@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fractal_dsl.semantics import elaborate, resolve
+from fractal_dsl.source import Source
+from fractal_dsl.syntax import parse
 from tests.semantics.support import codes, compiled, elaborated, flat, keys, operators
 
 THREE = "f(1)   = conv\nf(C+1) = (f(C) . f(C)) (+) conv\nnet    = f(4)\n"
@@ -232,3 +235,27 @@ def test_a_series_that_ends_a_sum_without_brackets_is_pointed_out(
     warnings = elaborated(f"net = conv >> ({body})").warnings
     assert [one.span.text for one in warnings if one.span] == said
     assert {one.code for one in warnings} <= {"W0109"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("net = relu >> stochastic_depth(conv, 0.2) >> relu", ["stochastic_depth(conv, 0.2)"]),
+        ("net = id + relu >> stochastic_depth(conv, 0.2)", []),
+        ("b(p) = stochastic_depth(conv, p)\nnet = conv >> (id + 0.5 * b(0.1)) >> relu", []),
+        ("b(p) = stochastic_depth(conv, p)\nnet = conv >> (id + (b(0.1) >> relu))", ["b(0.1)"]),
+        ("net = conv >> (id (+) stochastic_depth(conv, 0.2))", []),
+        ("net = conv >> stochastic_depth(id, 0.2) ** 3", ["stochastic_depth(id, 0.2)"]),
+        ("a(x, y) = x + y\nnet = wiring(x) { return a(x, x >> stochastic_depth(id, 0.1)) }", []),
+        ("net = conv\ndrop_path(local = 0.1)", ["drop_path(local = 0.1)"]),
+        ("net = conv (+) id\ndrop_path(local = 0.1)", []),
+        ("net A = conv\nnet B = conv (+) id\ndrop_path(local = 0.1)", []),
+    ],
+)  # fmt: skip
+def test_zeros_that_nothing_is_added_to_and_drop_path_without_joins_are_pointed_out(
+    text: str, said: list[str]
+) -> None:
+    net = "A" if "net A" in text else None
+    source = Source("test.fdl", f"implicit channels = 3\n{text}")
+    found = elaborate(resolve(parse(source)), net).warnings
+    assert [one.span.text for one in found if one.code > "W0109" and one.span] == said
