@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic
-from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Node, Program, Ref
+from fractal_dsl.ir.graph import Apply, Call, Graph, Join, Program, Ref
 from fractal_dsl.ir.operators.elementwise import Difference, Scalar, StochasticDepth, Sum
 from fractal_dsl.semantics.definitions import Resolved
 from fractal_dsl.semantics.wording import warning

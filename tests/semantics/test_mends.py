@@ -95,6 +95,13 @@ def test_defaults_that_need_themselves_end_with_a_message(text: str) -> None:
     assert refused(text).code == "F0305"
 
 
+def test_a_recursion_that_grows_is_told_to_get_smaller() -> None:
+    found = refused("f(1) = conv\nf(n) = f(n+1) >> conv\nnet = f(3)")
+    assert found.label == "`f(1001)`: from call to call the index gets larger"
+    assert found.helps[0].text == "make every call's arguments smaller, and give a base case"
+    assert "limit is 1,000" in refused("f(1) = conv\nf(n+1) = f(n) >> conv\nnet = f(2000)").message
+
+
 def offered(text: str) -> list[str]:
     return [way.text for way in refused(text).helps if way.text.startswith("did you mean")]
 
