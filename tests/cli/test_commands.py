@@ -190,6 +190,18 @@ def test_check_says_what_it_checked(run: Run) -> None:
     )  # fmt: skip
 
 
+def test_check_lists_what_a_rule_takes_from_its_callers_and_no_more(run: Run) -> None:
+    Path("net.fdl").write_text(
+        "branch = conv(16) >> conv(channels = 32)\n"
+        "wide(w) = conv(w) >> inner(w)\n"
+        "inner(w) = relu >> conv\n"
+        "told = inner(3, channels = 8)\n"
+        "net = branch >> wide(4) >> told\n"
+    )
+    taken = "  wide takes from its callers: channels\n  inner takes from its callers: channels\n"
+    assert run("check", "net.fdl")[1] == f"net.fdl: Net is right\n{taken}"
+
+
 def test_check_looks_at_every_net(run: Run) -> None:
     Path("two.fdl").write_text("net A = conv >> linear(3)\nnet B = conv\nassert depth == 2\n")
     status, out, err = run("check", "two.fdl")
