@@ -87,6 +87,10 @@ def test_lists_kept_for_a_fast_start_are_the_driver_s() -> None:
         (["net.fdl", "-o", "a.svg", "--highlight", "column=9"], "1 to 3"),
         (["net.fdl", "-o"], "expected one argument"),
         (["net.fdl", "other.fdl", "-o", "a.py"], "unrecognized arguments"),
+        (
+            ["net.fdl", "-o", "a.py", "--styl", "flat"],
+            "did you mean `--style`?\nusage: fractalc SPEC",
+        ),
         (["inof", "net.fdl"], "did you mean `info`"),
         (["dump", "net.fdl"], "--stage"),
         (["dump", "net.fdl", "--stage", "nothing"], "invalid choice"),
