@@ -44,6 +44,10 @@ CASES = [
     Case("a = [b}", "F0103", "}", "expected `]`", "a = [b]"),
     # operands
     Case("a = b >>", "F0101", ">>", "needs something on its right"),
+    Case("a = b >>\nnet = c", "F0101", ">>", "needs something on its right"),
+    Case("a = b >>\nnet N(c = 1) = c", "F0101", ">>", "needs something on its right"),
+    Case("a =\nparam c = d", "F0101", "=", "needs something on its right"),
+    Case("a = b >>\nnet >> c", "F0108", "net", "cannot be a name", "a = b >>\nnet_ >> c"),
     Case("a =", "F0101", "=", "needs something on its right"),
     Case("a = b (+) * c", "F0101", "*", "`(+)` needs something on its right"),
     Case("a = ()", "F0101", ")", "hold nothing"),
