@@ -59,7 +59,7 @@ def _statement_head(lexemes: list[Lexeme], at: int) -> int | None:
     kind, following = [*(one.type for one in lexemes[at : at + 2]), "", ""][:2]
     if kind in _BEGINS and following in _GO_ON:
         return at
-    if kind in {"NAME", "ON"} and lexemes[at - 1].type == "NET":
+    if kind in {"NAME", "ON", "OPEN_ROUND"} and lexemes[at - 1].type == "NET":
         return at - 1
     if kind != "DEFINE":
         return None

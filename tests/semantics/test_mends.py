@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
+from fractal_dsl.semantics.suggest import closest
 from tests.semantics.support import compiled
 
 
@@ -113,3 +114,8 @@ def test_the_other_reading_of_a_sum_is_offered_where_the_series_parts_the_shapes
     assert offered("net = conv(8) >> (id + conv(16) >> relu)") == []
     assert offered("net = conv(8) >> (id >> relu + relu >> conv(16))") == []
     assert offered("net = conv(8) >> (id + (relu >> conv(16)))") == []
+
+
+def test_files_are_not_alike_by_their_ending() -> None:
+    assert closest("bloks.fdl", ["ls.fdl", "f.fdl"]) is None
+    assert closest("bloks.fdl", ["ls.fdl", "blocks.fdl"]) == "blocks.fdl"
