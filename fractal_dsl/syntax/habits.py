@@ -171,7 +171,8 @@ def _slashes(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
         sign = lexemes[at - 1]
     else:
         return None
-    way, divides = Help("a comment begins with `#`"), Label(sign.span, "this divides")
+    hash_ = Edit(sign.span, "#") if sign.type == "FLOOR_DIVIDE" else None
+    way, divides = Help("a comment begins with `#`", hash_), Label(sign.span, "this divides")
     found = lexemes[at]
     return _mended(f"unexpected `{found.text}`", found.span, way, second=(divides,))
 

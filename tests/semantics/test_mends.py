@@ -119,3 +119,34 @@ def test_the_other_reading_of_a_sum_is_offered_where_the_series_parts_the_shapes
 def test_files_are_not_alike_by_their_ending() -> None:
     assert closest("bloks.fdl", ["ls.fdl", "f.fdl"]) is None
     assert closest("bloks.fdl", ["ls.fdl", "blocks.fdl"]) == "blocks.fdl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "net = conv(16, bias = True)",
+        "net = conv >> Identity",
+        "net = conv // comment",
+        "net = conv >> Swish",
+        "net = cat(conv, conv)",
+    ],
+)
+def test_names_of_python_and_torch_are_exchanged(text: str) -> None:
+    (way,) = refused(text).helps
+    assert way.edit is not None
+    compiled(text[: way.edit.span.start] + way.edit.text + text[way.edit.span.end :])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("net = chain(conv(i) for i in range(3))", "`range(3)` is `0..2`"),
+        ("net = conv >> adaptive_avg_pool2d(1)", "`global_avg_pool`"),
+        ("net = nn.ReLU", "without `nn.`"),
+        ("net = conv >> PixelShuffle(2)", 'extern "torch.nn.PixelShuffle"'),
+        ("half = 3 // chanels\nnet = conv(half)", "did you mean `channels`?"),
+        ("net = conv(3 // kk)", "rules of this file"),
+    ],
+)
+def test_names_of_elsewhere_get_a_way_out(text: str, said: str) -> None:
+    assert said in " ".join(way.text for way in refused(f"r = conv\n{text}").helps)
