@@ -259,3 +259,8 @@ def test_zeros_that_nothing_is_added_to_and_drop_path_without_joins_are_pointed_
     source = Source("test.fdl", f"implicit channels = 3\n{text}")
     found = elaborate(resolve(parse(source)), net).warnings
     assert [one.span.text for one in found if one.code > "W0109" and one.span] == said
+
+
+@pytest.mark.parametrize("word", ["conv", "conv2d"])
+def test_every_wrong_keyword_of_a_call_is_told(word: str) -> None:
+    assert codes(f"net = {word}(16, pading = 1, strid = 2)") == ["F0206", "F0206"]
