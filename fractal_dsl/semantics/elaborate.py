@@ -19,6 +19,7 @@ from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import example_call
 from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.definitions import Resolved
+from fractal_dsl.semantics.equations import one_line
 from fractal_dsl.semantics.evaluate import evaluate
 from fractal_dsl.semantics.graph_lints import graph_lints
 from fractal_dsl.semantics.heads import head_parameters
@@ -301,6 +302,6 @@ def entry_graph(
     parts = named_apart(builder.nodes, world.graphs)
     nodes, operands, _ = live(parts, [*inputs, *(strand.operand for strand in found)])
     return Graph(
-        name, name, nodes, operands[len(inputs):], equation=" ".join(net.span.text.split()),
+        name, name, nodes, operands[len(inputs):], equation=one_line(net.span.text),
         doc=net.doc, span=net.span,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.ir.weights import same_weights
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import circular
-from fractal_dsl.semantics.equations import equation_text
+from fractal_dsl.semantics.equations import equation_text, one_line
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.site import Site
@@ -153,7 +153,7 @@ def labelled(graph: Graph, value: Fresh) -> Graph:
     """`graph` with the names, text and place of the network that it is of."""
     recursion = value.scope.recursion
     if isinstance(value, Closure):
-        text = " ".join(value.expression.span.text.split())
+        text = one_line(value.expression.span.text)
         return replace(
             graph, recursion=recursion, is_closure=True, equation=text, span=value.expression.span
         )

@@ -67,14 +67,15 @@ def operator_at_work(
     site: Site, expression: tree.Expression, word: str, arrival: Arrival, tag: str | None
 ) -> Steps[Flow]:
     builder, span = site.builder, expression.span
-    tensor = builder.tensor(arrival, span, word)
+    tensors = builder.tensors(arrival, span, word, OPERATORS[word].arity)
+    tensor = tensors[0]
     rest, reference = without_tie(expression)
     attributes: Attributes = yield bind_attributes(site.place(tensor), word, rest)
     weight = None
     if reference is not None:
         weight = tied_weight(builder, attributes, tensor, reference)
     name = segment_name(site, expression, word)
-    return Flow.of(builder.apply(attributes, [tensor], name, span, tag, weight=weight))
+    return Flow.of(builder.apply(attributes, tensors, name, span, tag, weight=weight))
 
 
 def indexed(site: Site, expression: tree.Index, arrival: Arrival | None) -> Steps[Flow]:

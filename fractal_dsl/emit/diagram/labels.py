@@ -34,6 +34,7 @@ KINDS = {
     "linear": Kind.DENSE,
     "embedding": Kind.DENSE,
     "attention": Kind.DENSE,
+    "cross_attention": Kind.DENSE,
     "max_pool": Kind.POOL,
     "avg_pool": Kind.POOL,
     "global_avg_pool": Kind.POOL,
