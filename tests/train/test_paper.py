@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.settings import parse_settings
@@ -103,3 +105,30 @@ def test_tables_are_experiments(name: str, rows: int, figures: list[float]) -> N
     for row in found.rows:
         if row.job is not None:
             row.job.spec.compiled()
+
+
+@pytest.mark.parametrize("name", ["resnet110", "stochastic_depth"])
+def test_units_end_in_a_relu_of_the_sum(name: str) -> None:
+    """relu(F(x) + shortcut(x)), with option A (He et al. 2016, equation 1 and section 4.2)."""
+    torch.manual_seed(0)
+    values = parse_settings(["n=2"])
+    made = compile_source(read_source(PAPER / f"{name}.fdl"), params=values)
+    module = made.module()().double().eval()
+    layers = [one for one in module.modules() if isinstance(one, nn.Conv2d | nn.BatchNorm2d)]
+    pairs = list(zip(layers[::2], layers[1::2], strict=True))
+
+    def convolved(x: Tensor) -> Tensor:
+        conv, norm = pairs.pop(0)
+        out: Tensor = norm(conv(x))
+        return out
+
+    x = torch.randn(2, 3, 32, 32, dtype=torch.double)
+    y = convolved(x).relu()
+    for width in (16, 16, 32, 32, 64, 64):
+        change = convolved(convolved(y).relu())
+        if width != y.shape[1]:
+            y = nn.functional.pad(y[:, :, ::2, ::2], (0, 0, 0, 0, 0, width - y.shape[1]))
+        y = (change + y).relu()
+    assert not pairs
+    dense = next(one for one in module.modules() if isinstance(one, nn.Linear))
+    torch.testing.assert_close(module(x), dense(y.mean((2, 3))))
