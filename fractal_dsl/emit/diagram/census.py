@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from fractal_dsl.emit.diagram.labels import is_ordered
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Share
 from fractal_dsl.ir.operators import Attributes
 
@@ -120,7 +121,9 @@ class Census:
 
     def _look(self, graph: Graph, opened: frozenset[int]) -> Iterable[Hashable]:
         for node in graph.nodes:
-            sources = tuple(sorted({ref.node for ref in node.inputs}))
+            sources: tuple[Hashable, ...] = node.inputs
+            if not is_ordered(node):
+                sources = tuple(sorted({ref.node for ref in node.inputs}))
             if isinstance(node, Call):
                 drawn = node.callee in opened or node.callee in self.leaves
                 callee = self.program.graphs[node.callee]

@@ -6,27 +6,37 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 
 from fractal_dsl.emit.diagram.sheet import Kind
-from fractal_dsl.ir.graph import Apply, Graph
+from fractal_dsl.ir.graph import Apply, Call, Graph, Node
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape
 
-__all__ = ["clean", "kind_of", "leaf_kind", "operator_text", "shape_text", "text_width", "times"]
+__all__ = [
+    "clean",
+    "is_ordered",
+    "kind_of",
+    "leaf_kind",
+    "operator_text",
+    "shape_text",
+    "text_width",
+    "times",
+]
 
 # The font has no circled plus and no ring; FDL's own ASCII spelling stands in for them.
 SUBSTITUTES = str.maketrans({"⊕": "(+)", "∘": "."})
 
 SIGNS = {
     "sum": "+",
-    "difference": "a \N{MINUS SIGN} b",
+    "difference": "\N{MINUS SIGN}",
     "product": "\N{MULTIPLICATION SIGN}",
-    "quotient": "a / b",
+    "quotient": "/",
     "maximum": "max",
     "minimum": "min",
     "concat": "++",
 }
+UNORDERED = frozenset({"sum", "product", "maximum", "minimum"})
 
 KINDS = {
     "conv2d": Kind.CONV,
@@ -85,6 +95,13 @@ def kind_of(node: Apply) -> Kind:
     if len(node.inputs) > 1:
         return Kind.MERGE
     return KINDS.get(node.attributes.operator, Kind.OTHER)
+
+
+def is_ordered(node: Node) -> bool:
+    """Whether it matters which of its inputs comes first."""
+    if isinstance(node, Apply):
+        return len(node.inputs) > 1 and node.attributes.operator not in UNORDERED
+    return isinstance(node, Call) and len(node.inputs) > 1
 
 
 def leaf_kind(graph: Graph) -> Kind:

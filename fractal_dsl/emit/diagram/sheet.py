@@ -48,13 +48,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A value on its way from one item to another; `shape` is given where it is new."""
+    """A value on its way from one item to another; `shape` is given where it is new.
+
+    `place` says which operand of the target it is, where their order counts.
+    """
 
     source: int
     target: int
     shape: str = ""
     note: str = ""
     live: bool = True
+    place: str = ""
 
     @property
     def text(self) -> str:

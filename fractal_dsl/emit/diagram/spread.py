@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never
 
 from fractal_dsl.emit.diagram.labels import (
     clean,
+    is_ordered,
     kind_of,
     leaf_kind,
     operator_text,
@@ -135,22 +136,25 @@ class _Spreader:
         self.news.append(new)
         return len(self.items) - 1
 
-    def link(self, source: int, target: int, note: str = "", live: bool = True) -> None:
+    def link(
+        self, source: int, target: int, note: str = "", live: bool = True, place: str = ""
+    ) -> None:
         told = self.news[source] or self.items[target].kind is Kind.OUTPUT
         shape = shape_text(self.shapes[source]) if told else ""
-        self.links.append(Link(source, target, shape, note, live))
+        self.links.append(Link(source, target, shape, note, live, place))
 
-    def part(self, item: Item, inputs: Values, shape: Shape) -> int:
+    def part(self, item: Item, inputs: Values, shape: Shape, *, ordered: bool) -> int:
         """A box or a merge, with its links; its shape is news unless its first input has it."""
         made = self.add(item, shape, not inputs or shape != self.shapes[inputs[0]])
-        for source in inputs:
-            self.link(source, made)
+        for at, source in enumerate(inputs, 1):
+            self.link(source, made, place=str(at) if ordered else "")
         return made
 
     def apply(self, node: Apply, frame: _Frame) -> int:
         text = _named(operator_text(node.attributes), node.tag)
         item = Item(kind_of(node), text, frame.group, ("operator", text, text))
-        return self.part(item, tuple(frame.value(ref) for ref in node.inputs), node.shape)
+        inputs = tuple(frame.value(ref) for ref in node.inputs)
+        return self.part(item, inputs, node.shape, ordered=is_ordered(node))
 
     def join(self, node: Join, frame: _Frame) -> int:
         made = self.add(Item(Kind.JOIN, _named("", node.tag), frame.group), node.shape, False)
@@ -196,7 +200,8 @@ class _Spreader:
         if node.count > drawn:
             text = f"{text} {times(node.count)}"
         for _ in range(drawn):
-            made = self.part(Item(kind, text, frame.group, key), inputs, node.shapes[0])
+            item = Item(kind, text, frame.group, key)
+            made = self.part(item, inputs, node.shapes[0], ordered=len(inputs) > 1)
             inputs = (made,)
         if len(set(node.shapes)) > 1:
             self.news[made] = False  # its links differ in shape
