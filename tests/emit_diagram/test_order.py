@@ -9,10 +9,12 @@ import pytest
 from fractal_dsl.emit.diagram import dot
 from fractal_dsl.emit.diagram.options import DrawOptions
 from fractal_dsl.emit.diagram.panels import collapsed
+from fractal_dsl.emit.diagram.sheet import Kind
 from fractal_dsl.ir.graph import Program
 from fractal_dsl.semantics import elaborate, resolve
 from fractal_dsl.source import Source
 from fractal_dsl.syntax import parse
+from tests.emit_diagram.pictures import parsed
 
 
 def compiled(text: str) -> Program:
@@ -49,3 +51,38 @@ def test_parts_that_differ_in_the_order_of_operands_share_no_panel() -> None:
     )
     panels, _ = collapsed(compiled(spec), DrawOptions())
     assert len(panels) == 3
+
+
+THREE = "net on [vector[4], vector[5], vector[6]] = "
+
+
+def ends(program: Program) -> list[str]:
+    """Texts of what comes in and goes out, from left to right, row by row."""
+    boxes = [box for box in parsed(dot(program)).boxes if box.attributes["color"] == "#ffffff"]
+    return [box.label for box in sorted(boxes, key=lambda box: (-box.y, box.x))]
+
+
+def test_inputs_have_their_names_and_keep_their_order() -> None:
+    body = "wiring([a, b, c]) { return (c >> linear(4)) ++ (a >> relu >> linear(4)) ++ b }\n"
+    assert ends(compiled(THREE + body)) == ["a", "b", "c", "output"]
+
+
+def test_outputs_are_numbered_and_keep_their_order() -> None:
+    body = "wiring(x) { return [x[2] >> relu >> relu, x[0] + 1, x[1] >> relu] }\n"
+    found = ends(compiled(THREE + body))
+    assert found == ["x[0]", "x[1]", "x[2]", "output 1", "output 2", "output 3"]
+
+
+def test_inputs_without_names_are_numbered() -> None:
+    found = ends(compiled(THREE + "each(relu)\n"))
+    assert found == [f"{end} {at}" for end in ("input", "output") for at in (1, 2, 3)]
+
+
+def test_a_panel_has_the_names_of_the_wires_of_its_rule() -> None:
+    spec = (
+        "f(u, v) = (u >> linear(2)) / (v >> linear(2) >> relu)\n"
+        "net on [vector[4], vector[4]] = wiring([a, b]) { return f(b, a) >> linear(2) }\n"
+    )
+    panels, _ = collapsed(compiled(spec), DrawOptions())
+    texts = [[item.text for item in leaf.sheet.items if item.kind is Kind.INPUT] for leaf in panels]
+    assert texts == [["a", "b"], ["u", "v"]]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from graphviz import Digraph, escape, nohtml  # type: ignore[import-untyped]
 
 from fractal_dsl.emit.diagram.figure import Figure, Key, Panel, Words
 from fractal_dsl.emit.diagram.geometry import Frame, Path, Point, Spot
 from fractal_dsl.emit.diagram.labels import text_width
-from fractal_dsl.emit.diagram.sheet import Item, Link, Sheet
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
 from fractal_dsl.emit.diagram.theme import (
     DEAD_BAR,
     DEAD_INK,
@@ -156,7 +157,8 @@ class _Writer:
 def bare_source(sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequence[int]) -> str:
     """Part of a sheet without texts or positions, for Graphviz's `dot` to lay out in layers.
 
-    Links whose order counts enter their target side by side, the first on the left.
+    Links whose order counts enter their target side by side, the first on the left; so stand
+    several inputs at the top, and several outputs at the bottom.
     """
     graph = Digraph("part")
     graph.attr("graph", rankdir="TB", nodesep="0.22", ranksep="0.3")
@@ -180,6 +182,12 @@ def bare_source(sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequenc
         text = {"label": literal(f"  {link.text}  ")} if link.text else {}
         slot = f":s{at}:n" if link.place else ""
         graph.edge(f"n{link.source}", f"n{link.target}{slot}", id=f"e{at}", **text)
+    for kind, rank in ((Kind.INPUT, "source"), (Kind.OUTPUT, "sink")):
+        row = [f"n{at}" for at in items if sheet.items[at].kind is kind]
+        if len(row) > 1:
+            with graph.subgraph(graph_attr={"rank": rank}) as level:
+                level.edge_attr["style"] = "invis"
+                level.edges(pairwise(row))
     text_: str = graph.source
     return text_
 

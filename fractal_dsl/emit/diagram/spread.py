@@ -86,9 +86,13 @@ class _Spreader:
 
     def run(self, graph: Graph) -> None:
         start, end = self.scheme.ends
+        comes = [node for node in graph.nodes if isinstance(node, Input)]
+        names = iter(_ends(start, [node.name for node in comes if node.shape != NETWORK]))
         inputs = tuple(
-            UNSEEN if shape == NETWORK else self.add(Item(Kind.INPUT, start), shape, True)
-            for shape in graph.inputs
+            UNSEEN
+            if node.shape == NETWORK
+            else self.add(Item(Kind.INPUT, next(names)), node.shape, True)
+            for node in comes
         )
         top = _Frame(graph, inputs, None)
         self.expand(top)
@@ -99,8 +103,8 @@ class _Spreader:
             self.operands(top, outputs, made, None)
             self.finish(made, end)
             return
-        for operand in outputs:
-            self.finish(top.value(operand.source), end)
+        for operand, text in zip(outputs, _ends(end, [""] * len(outputs)), strict=True):
+            self.finish(top.value(operand.source), text)
 
     def finish(self, source: int, text: str) -> None:
         made = self.add(Item(Kind.OUTPUT, text), self.shapes[source], False)
@@ -145,6 +149,7 @@ class _Spreader:
 
     def part(self, item: Item, inputs: Values, shape: Shape, *, ordered: bool) -> int:
         """A box or a merge, with its links; its shape is news unless its first input has it."""
+        item = replace(item, places=len(inputs) if ordered else 0)
         made = self.add(item, shape, not inputs or shape != self.shapes[inputs[0]])
         for at, source in enumerate(inputs, 1):
             self.link(source, made, place=str(at) if ordered else "")
@@ -221,6 +226,13 @@ class _Spreader:
             stack.append(_Frame(frame.graph, outputs, group, frame.copy + 1))
             return
         caller.values.append(outputs)
+
+
+def _ends(word: str, names: Sequence[str]) -> list[str]:
+    """Texts for what comes in or goes out: its name, or its number where there are several."""
+    if len(names) == 1:
+        return [word]
+    return [clean(name) or f"{word} {at}" for at, name in enumerate(names, 1)]
 
 
 def _named(text: str, tag: str | None) -> str:
