@@ -74,7 +74,7 @@ def test_outputs_are_numbered_and_keep_their_order() -> None:
 
 
 def test_inputs_without_names_are_numbered() -> None:
-    found = ends(compiled(THREE + "each(relu)\n"))
+    found = ends(compiled(THREE + "id >> each(relu)\n"))
     assert found == [f"{end} {at}" for end in ("input", "output") for at in (1, 2, 3)]
 
 

@@ -6,14 +6,21 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from fractal_dsl.emit.diagram.labels import is_ordered
+from fractal_dsl.emit.diagram.labels import SIGNS, is_ordered
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Share
 from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.elementwise import ELEMENTWISE
+from fractal_dsl.ir.operators.normalisation import NORMALISATION
 
 __all__ = ["ENDLESS", "Census"]
 
 SIZES = frozenset({"channels", "features", "groups", "rate"})
 ENDLESS = 10**9
+# What a convolution is drawn with in one box: its norm, its activation, its dropout.
+TRIMMINGS = {"batch_norm", *(spec.name for spec in (*NORMALISATION, *ELEMENTWISE))} - {
+    "scalar",
+    *SIGNS,
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Census:
 
     @cached_property
     def leaves(self) -> frozenset[int]:
-        """Graphs of operators alone, drawn as one box wherever they are called."""
+        """Graphs drawn as one box wherever they are called: one operator and its `TRIMMINGS`."""
         return frozenset(at for at, graph in enumerate(self.program.graphs) if _is_leaf(graph))
 
     @cached_property
@@ -136,9 +143,11 @@ class Census:
 
 
 def _is_leaf(graph: Graph) -> bool:
-    alone = all(isinstance(node, Input | Apply) for node in graph.nodes)
-    single = len(graph.inputs) == len(graph.outputs) == 1
-    return alone and single and not graph.is_open and not _is_empty(graph)
+    """Whether its box hides no second layer: `conv` is a leaf, two convolutions are none."""
+    operators = [node.attributes.operator for node in graph.nodes if isinstance(node, Apply)]
+    alone = len(operators) + 1 == len(graph.nodes) and len(graph.outputs) == 1
+    main = [operator for operator in operators if operator not in TRIMMINGS]
+    return alone and len(main) <= 1 and not graph.is_open and not _is_empty(graph)
 
 
 def _is_empty(graph: Graph) -> bool:

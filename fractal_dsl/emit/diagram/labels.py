@@ -14,6 +14,7 @@ from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
+    "SIGNS",
     "clean",
     "is_ordered",
     "kind_of",
