@@ -122,15 +122,44 @@ def test_expanded_it_hides_none_either() -> None:
         ("conv2d(8, 1) >> batch_norm >> relu >> dropout(0.1)", Kind.CONV),
         ("batch_norm >> relu >> conv2d(8, 1)", Kind.CONV),
         ("layer_norm >> linear(8) >> gelu", Kind.DENSE),
-        ("id * sigmoid", Kind.OTHER),
+        ("batch_norm >> relu", Kind.OTHER),
+        ("id * sigmoid", Kind.CALL),
         ("conv2d(8, 1) >> global_avg_pool", Kind.CALL),
         ("id + (conv2d(8, 1) >> relu)", Kind.CALL),
-        ("2 * id >> conv2d(8, 1)", Kind.CALL),
+        ("(2 * id) >> conv2d(8, 1)", Kind.CALL),
     ],
 )
 def test_a_layer_and_its_trimmings_are_one_box(unit: str, kind: Kind) -> None:
     net, *_ = panels(f"unit = {unit}\nnet = conv(8) >> global_avg_pool >> unit\n")
     assert [item.kind for item in net.sheet.items if item.text == "unit"] == [kind]
+
+
+def test_another_name_for_a_layer_is_no_panel() -> None:
+    (only,) = panels("wide(w) = conv(2 * w)\nnet = wide(8) >> relu\n")
+    assert boxes(only) == ["conv(16)", "relu"]
+
+
+@pytest.mark.parametrize(
+    "argument, shown",
+    [("0.03529411764705883", "0.0353"), ("1234.5", "1230"), ("0.1", "0.1"), ("7, 0.25", "7, 0.25")],
+)
+def test_numbers_have_three_digits(argument: str, shown: str) -> None:
+    spec = f"unit(a, b = 0) = relu >> (id + tanh)\nnet = conv(8) >> unit({argument})\n"
+    net, unit = panels(spec)
+    assert boxes(net) == ["conv(8)", f"unit({shown})"]
+    assert unit.title == f"unit({shown})"
+    (only,) = panels("net = dropout(0.123456) >> (0.333333 * id)")
+    assert boxes(only) == ["dropout(0.123)", "0.333 * x"]
+
+
+def test_wires_are_no_part_of_a_label() -> None:
+    spec = (
+        "gate(k, u, us, p) = (u >> linear(k)) * (us[0] >> dropout(p))\n"
+        "net on vector[8] = wiring(x) { return gate(8, x, [x, x], 0.5) >> linear(2) }\n"
+    )
+    net, gate = panels(spec)
+    assert boxes(net) == ["gate(8, p = 0.5)", "linear(2)"]
+    assert gate.title == "gate(8, p = 0.5)"
 
 
 def test_equations_and_open_blocks() -> None:

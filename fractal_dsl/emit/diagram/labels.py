@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 
@@ -14,7 +15,7 @@ from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape
 
 __all__ = [
-    "SIGNS",
+    "call_text",
     "clean",
     "is_ordered",
     "kind_of",
@@ -37,6 +38,7 @@ SIGNS = {
     "minimum": "min",
     "concat": "++",
 }
+DECIMAL = re.compile(r"(?<![\w.])\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
 UNORDERED = frozenset({"sum", "product", "maximum", "minimum"})
 
 KINDS = {
@@ -66,6 +68,16 @@ def clean(text: str, limit: int = 40) -> str:
     line = " ".join(text.translate(SUBSTITUTES).split())
     shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in line)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def call_text(label: str, limit: int = 40) -> str:
+    """The label of a graph, its numbers rounded: `unit(384, 0.0353)`."""
+    return clean(DECIMAL.sub(lambda found: _rounded(float(found[0])), label), limit)
+
+
+def _rounded(value: float) -> str:
+    """Three digits, which is what a picture has room for."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def text_width(text: str, size: float) -> float:
@@ -144,4 +156,4 @@ def _arguments(attributes: Attributes) -> Iterable[str]:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _rounded(value) if isinstance(value, float) else str(value)

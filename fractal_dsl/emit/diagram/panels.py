@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fractal_dsl.emit.diagram.census import ENDLESS, Census
-from fractal_dsl.emit.diagram.labels import clean, times
+from fractal_dsl.emit.diagram.labels import call_text, clean, times
 from fractal_dsl.emit.diagram.options import DrawOptions
 from fractal_dsl.emit.diagram.runs import shortened
 from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
@@ -183,14 +183,14 @@ class _Drawer:
         levels = {self.program.graphs[at].recursion for at in members}
         many = sum(self.census.instances[at] for at in members)
         labels = {self.program.graphs[at].label for at in members}
-        name = clean(first.label if len(labels) == 1 or len(levels) > 1 else first.rule)
+        name = call_text(first.label if len(labels) == 1 or len(levels) > 1 else first.rule)
         return f"{name} {times(many)}" if many > 1 and len(levels) == 1 else name
 
     def names(self, members: Sequence[int]) -> Iterable[str]:
         """Which graphs a panel stands for."""
         counts: dict[str, int] = {}
         for at in members:
-            label = clean(self.program.graphs[at].label, 24)
+            label = call_text(self.program.graphs[at].label, 24)
             counts[label] = counts.get(label, 0) + self.census.instances[at]
         levels = {self.program.graphs[at].recursion for at in members}
         if len(levels) > 1:

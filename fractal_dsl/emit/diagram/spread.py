@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from fractal_dsl.emit.diagram.labels import (
+    call_text,
     clean,
     is_ordered,
     kind_of,
@@ -190,12 +191,12 @@ class _Spreader:
             group = frame.group
             if group is None and node.callee in self.scheme.groups:
                 group = len(self.groups)
-                self.groups.append(_named(clean(callee.label), node.tag))
+                self.groups.append(_named(call_text(callee.label), node.tag))
             stack.append(_Frame(callee, inputs, group))
             return
         leaf = node.callee in self.scheme.leaves
         kind = leaf_kind(callee) if leaf else Kind.CALL
-        text = _named(clean(callee.label), node.tag)
+        text = _named(call_text(callee.label), node.tag)
         if node.network is not None:
             text = f"{text} (shared)"
         inputs = tuple(one for one in inputs if one != UNSEEN)
