@@ -125,6 +125,7 @@ def token_layer(draft: Draft, width: int) -> str:
         f"linear({width}, bias_init = 0.5)",
         f"attention({groups})",
         f"attention({groups}, causal = true, bias = false)",
+        f"(wiring(x) {{ return [x, x >> linear({width})] >> cross_attention({groups}) }})",
         "layer_norm(eps = 0.1)",
         "layer_norm(eps = 0.2, bias = false)",
         "batch_norm",

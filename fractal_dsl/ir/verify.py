@@ -119,8 +119,7 @@ def _apply_shape(node: Apply, incoming: tuple[Shape, ...]) -> Problems:
     if spec is None or not isinstance(node.attributes, spec.attributes):
         yield f"`{name}` is no operator"
         return
-    wanted = not spec.takes_none
-    if len(incoming) < 2 if spec.many else len(incoming) != wanted:
+    if len(incoming) < 2 if spec.many else len(incoming) != spec.arity:
         yield f"`{name}` takes {len(incoming)} inputs"
         return
     try:

@@ -19,14 +19,14 @@ from typing import NamedTuple
 from fractal_dsl.ir.graph import Apply, Graph, Program
 from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.operators.pooling import Flatten, GlobalAvgPool, GlobalMaxPool
-from fractal_dsl.ir.operators.sequences import Attention, Transpose
+from fractal_dsl.ir.operators.sequences import Attention, CrossAttention, Transpose
 from fractal_dsl.passes import counts
 from fractal_dsl.passes.fold import Algebra, PathFold
 from fractal_dsl.passes.spans import SAME, Span, undominated, window
 
 __all__ = ["ReceptiveField", "receptive_field"]
 
-WHOLES = (GlobalAvgPool, GlobalMaxPool, Flatten, Attention, Transpose)
+WHOLES = (GlobalAvgPool, GlobalMaxPool, Flatten, Attention, CrossAttention, Transpose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,7 @@ OPERATIONS: dict[str, Operation] = {
     "linear": _linear,
     "embedding": _embedding,
     "attention": sequences.attention,
+    "cross_attention": sequences.cross_attention,
     "timing": sequences.timing,
     "tokens": sequences.tokens,
     "image": sequences.image,

@@ -27,6 +27,16 @@ def attention(a: sequences.Attention, x: tuple[Tensor, ...], here: Instance) -> 
     return _dense(mixed.flatten(2), here, "proj")
 
 
+def cross_attention(a: sequences.CrossAttention, x: tuple[Tensor, ...], here: Instance) -> Tensor:
+    """softmax(q k / sqrt(d)) v, queries of the first and keys and values of the second."""
+    query = _heads(_dense(x[0], here, "q"), a.heads)
+    key, value = (_heads(part, a.heads) for part in _dense(x[1], here, "kv").chunk(2, -1))
+    scores = torch.einsum("bhid,bhjd->bhij", query, key) / sqrt(query.shape[-1])
+    weights = F.dropout(scores.softmax(-1), a.dropout, here.training)
+    mixed = torch.einsum("bhij,bhjd->bihd", weights, value)
+    return _dense(mixed.flatten(2), here, "proj")
+
+
 def _heads(x: Tensor, heads: int) -> Tensor:
     """[batch, n, width] to [batch, heads, n, width / heads]."""
     return torch.stack(x.split(x.shape[-1] // heads, -1), 1)

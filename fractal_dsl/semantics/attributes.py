@@ -9,7 +9,6 @@ from fractal_dsl.diagnostics import DiagnosticError, Help
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.describe import signature
 from fractal_dsl.semantics.call_errors import argument_error, no_parameter
-from fractal_dsl.semantics.evaluate import evaluate
 from fractal_dsl.semantics.kinds import converted
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
@@ -34,7 +33,7 @@ def bind_attributes(place: Place, word: str, expression: tree.Expression) -> Ste
             raise no_parameter(word, argument, order)
         if name in given:
             raise argument_error(f"`{name}` is given twice", argument.span)
-        value: Value = yield evaluate(place, argument.value)
+        value: Value = yield place.evaluate(argument.value)
         given[name] = converted(known[name], value, word, name, argument.value.span)
     for name, field in known.items():
         if name not in given and field.default is MISSING:

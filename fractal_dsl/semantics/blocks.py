@@ -7,7 +7,9 @@ from graphlib import CycleError, TopologicalSorter
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.evaluate import evaluate, no_index, plain, turns
+from fractal_dsl.semantics.comprehensions import turns
+from fractal_dsl.semantics.constant_expressions import plain
+from fractal_dsl.semantics.list_expressions import no_index
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.strands import Flow
@@ -27,12 +29,12 @@ def block(place: Place, expression: tree.Block) -> Steps[Value]:
     for one in families.values():
         one.place = place
     for binding in in_order(place, expression):
-        value: Value = yield evaluate(place, binding.value)
+        value: Value = yield place.evaluate(binding.value)
         names = bound(binding.target, closed(place, value), binding.value.span)
         place = place.inside(names)
         for one in families.values():
             one.place = place
-    result: Value = yield evaluate(place, expression.result)
+    result: Value = yield place.evaluate(expression.result)
     return closed(place, result)
 
 
@@ -170,7 +172,7 @@ class Family:
             raise self.missing(index, span)
         self.known[index] = None
         with element.place.here().builder.at((*self.indices, *element.turn)):
-            made: Value = yield evaluate(element.place, element.binding.value)
+            made: Value = yield element.place.evaluate(element.binding.value)
             value = self.known[index] = closed(element.place, made)
         return value
 

@@ -133,6 +133,25 @@ class GraphBuilder:
             )
         )
 
+    def tensors(self, value: Arrival, span: Span, what: str, count: int) -> list[Strand]:
+        """The tensors that come into an operator which takes so many: F0410 for any others."""
+        if count == 1:
+            return [self.tensor(value, span, what)]
+        items = value.items if isinstance(value, Strands) else (value,)
+        strands = [one for one in items if isinstance(one, Strand)]
+        if len(items) == len(strands) == count:
+            return strands
+        came = "one tensor comes" if len(items) == 1 else f"a list of {len(items)} comes"
+        raise DiagnosticError(
+            Diagnostic(
+                "F0410",
+                f"{came} in where `{what}` takes a list of {count}",
+                span,
+                f"{count} tensors are needed here",
+                helps=(Help(f"give both as a list: `[x, memory] >> {what}`"),),
+            )
+        )
+
     def batched(self, strand: Strand, message: str) -> Strand:
         """`strand`, which must depend on what comes in: F0413 where it is learned alone."""
         if not strand.learned:

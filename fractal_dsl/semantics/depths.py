@@ -5,14 +5,14 @@ from __future__ import annotations
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.operators.elementwise import StochasticDepth
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.combine import keyword_values
-from fractal_dsl.semantics.evaluate import evaluate, plain
+from fractal_dsl.semantics.combinator_arguments import keyword_values
+from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import branch_part, called_name
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow
 from fractal_dsl.semantics.values import Network, SharedNetwork, Value, describe, is_number
-from fractal_dsl.semantics.wires import joined_with_network
+from fractal_dsl.semantics.wire_errors import joined_with_network
 from fractal_dsl.syntax import tree
 
 __all__ = ["stochastic_depth"]
@@ -69,7 +69,7 @@ def network(site: Site, branch: tree.Expression, arrival: Arrival) -> Steps[Valu
         branch = branch.inner
     word = called_name(branch)
     if word is not None and (word in site.scope.locals or word in site.scope.names):
-        value: Value = yield evaluate(site.place(arrival), branch)
+        value: Value = yield site.place(arrival).evaluate(branch)
         if not isinstance(value, Network):
             raise fail("F0405", f"{describe(value)} stands where a network is needed", branch.span)
         if not isinstance(value, SharedNetwork):

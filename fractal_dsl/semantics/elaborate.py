@@ -17,9 +17,12 @@ from fractal_dsl.semantics import identifiers
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import example_call
+from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.definitions import Resolved
-from fractal_dsl.semantics.evaluate import evaluate, param_value, plain
+from fractal_dsl.semantics.equations import one_line
+from fractal_dsl.semantics.evaluate import evaluate
 from fractal_dsl.semantics.heads import head_parameters
+from fractal_dsl.semantics.lookup import param_value
 from fractal_dsl.semantics.machine import Steps, run
 from fractal_dsl.semantics.sampling import sampling
 from fractal_dsl.semantics.shapes import written_shape
@@ -73,7 +76,7 @@ class Elaborated:
             return not_known(mentioned[name])
         scope = self.scope.bind({name: facts[name] for name in mentioned})
         place = Place(self.world, scope, None)
-        value = run(evaluate(place, assertion.condition))
+        value = run(place.evaluate(assertion.condition))
         if value is True:
             return None
         if not isinstance(value, bool):
@@ -102,8 +105,8 @@ def failed(place: Place, assertion: tree.Assertion) -> Diagnostic:
     labels: tuple[Label, ...] = ()
     message = "this assertion does not hold"
     if isinstance(condition, tree.Compare):
-        left = run(evaluate(place, condition.left))
-        right = run(evaluate(place, condition.right))
+        left = run(place.evaluate(condition.left))
+        right = run(place.evaluate(condition.right))
         message = f"assertion failed: {show(left)} {condition.operator} {show(right)}"
         labels = (
             Label(condition.left.span, show(left)),
@@ -122,7 +125,7 @@ def elaborate(
     """
     chosen = choose(resolved, net)
     given = dict(overrides or {})
-    world = World(resolved)
+    world = World(resolved, evaluate)
     check_overrides(resolved, chosen, given)
     run(params(world, given))
     scope = run(net_scope(world, chosen, given))
@@ -296,6 +299,6 @@ def entry_graph(
     parts = named_apart(builder.nodes, world.graphs)
     nodes, operands, _ = live(parts, [*inputs, *(strand.operand for strand in found)])
     return Graph(
-        name, name, nodes, operands[len(inputs):], equation=" ".join(net.span.text.split()),
+        name, name, nodes, operands[len(inputs):], equation=one_line(net.span.text),
         doc=net.doc, span=net.span,
     )  # fmt: skip

@@ -7,11 +7,16 @@ import re
 from fractal_dsl.semantics.values import RuleCall
 from fractal_dsl.syntax import tree
 
-__all__ = ["equation_text"]
+__all__ = ["equation_text", "one_line"]
 
 LONGEST = 120
 ARGUMENTS = re.compile(r"\([^()]{30,}\)")
 SUM = re.compile(r"(?<=[(,])\s*(\d+)\s*([+-])\s*(\d+)\s*(?=[),])")
+
+
+# A line ends a statement unless it ends, or the next begins, with one of these.
+GOES_ON = re.compile(r"([-{=,+*/.>]|\(\+\)|\b(then|else|if|for|in|and|or))$")
+CARRIES_ON = re.compile(r"[-})\]+*/.>=,]|\(\+\)|(then|else|for|if|and|or)\b")
 
 
 def equation_text(value: RuleCall) -> str:
@@ -37,6 +42,11 @@ def folded(found: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text without comments, its white space reduced to single blanks."""
-    kept = (line.split("#", 1)[0] for line in text.splitlines())
-    return " ".join(" ".join(kept).split())
+    """Text without comments on one line, a `;` between the statements of a block."""
+    kept = (" ".join(line.split("#", 1)[0].split()) for line in text.splitlines())
+    made, level = "", 0
+    for line in filter(None, kept):
+        ends = made and level == 0 and not GOES_ON.search(made) and not CARRIES_ON.match(line)
+        made += ("; " if ends else " " if made else "") + line
+        level += sum(line.count(sign) for sign in "([") - sum(line.count(sign) for sign in ")]")
+    return made

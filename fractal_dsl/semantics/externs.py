@@ -14,8 +14,8 @@ from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import call_arguments
 from fractal_dsl.semantics.call_errors import argument_error, no_parameter
+from fractal_dsl.semantics.constant_expressions import condition
 from fractal_dsl.semantics.definitions import ExternRule
-from fractal_dsl.semantics.evaluate import condition, evaluate
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import called_name
 from fractal_dsl.semantics.shapes import written_shape
@@ -52,7 +52,7 @@ def extern_attributes(
         name = argument.keyword or f"{at}"
         if name in given:
             raise argument_error(f"`{name}` is given twice", argument.span)
-        value: Value = yield evaluate(place, argument.value)
+        value: Value = yield place.evaluate(argument.value)
         given[name] = literal(value, argument.value.span)
     arguments = tuple((name if name.isidentifier() else "", text) for name, text in given.items())
     shape = place.incoming
@@ -74,7 +74,7 @@ def declared_attributes(
             written, where = parameter.default, inside
         else:
             raise missing(rule, parameter.name, expression)
-        value: Value = yield evaluate(where, written)
+        value: Value = yield where.evaluate(written)
         local[parameter.name] = value
         texts.append((parameter.name, literal(value, written.span)))
     inside = Place(place.world, Scope(rule.home, local, {}), place.incoming)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.evaluate import plain
+from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import LEARNED
 from fractal_dsl.semantics.site import Site
 from fractal_dsl.semantics.strands import Arrival, Flow, Strand, Strands
 from fractal_dsl.semantics.values import Items, Value, describe, is_number, is_whole, show
-from fractal_dsl.semantics.wires import joined_with_network
+from fractal_dsl.semantics.wire_errors import joined_with_network
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 

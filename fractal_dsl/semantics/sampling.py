@@ -7,8 +7,8 @@ from dataclasses import replace
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.ir.graph import Sampling
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.combine import checked_rate
-from fractal_dsl.semantics.evaluate import plain
+from fractal_dsl.semantics.constant_expressions import plain
+from fractal_dsl.semantics.drop_rates import checked_rate
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.suggest import did_you_mean

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.ir.shapes import KINDS, Shape
 from fractal_dsl.semantics.arithmetic import fail
-from fractal_dsl.semantics.evaluate import plain
+from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
 from fractal_dsl.semantics.suggest import did_you_mean

@@ -18,7 +18,7 @@ __all__ = ["Builders", "Place", "Site"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Builders:
-    """What builds graphs (`semantics.apply` and the modules above it), for those beneath.
+    """What builds graphs, gathered in `semantics.wired`, for the modules beneath it.
 
     `apply(site, expression, arrival)`: an expression on what comes into it, None where it must
     compute a value of wires alone. `use(site, network, arrival, name, span)`: a copy of a
@@ -67,6 +67,10 @@ class Place:
     incoming: Form | None
     site: Site | None = None
     builder: GraphBuilder | None = None
+
+    def evaluate(self, expression: tree.Expression) -> Steps[Value]:
+        """The value of any expression."""
+        return self.world.evaluator(self, expression)
 
     def inside(self, names: dict[str, Value]) -> Place:
         return replace(self, scope=self.scope.bind(names))

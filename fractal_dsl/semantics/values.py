@@ -29,7 +29,9 @@ __all__ = [
     "describe",
     "holds_wires",
     "is_number",
+    "is_plain",
     "is_whole",
+    "is_written",
     "show",
 ]
 
@@ -147,6 +149,16 @@ def is_whole(value: object) -> TypeGuard[int]:
 
 def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_plain(value: Value) -> bool:
+    """True of what no network and no wire is part of, but for items of lists."""
+    return not isinstance(value, Network | RuleValue | Wire | Elements)
+
+
+def is_written(value: Value) -> bool:
+    """True of a network that is built anew wherever its text is used."""
+    return isinstance(value, Closure | RuleCall | RuleValue)
 
 
 def holds_wires(value: Value) -> bool:

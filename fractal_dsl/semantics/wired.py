@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fractal_dsl.semantics.apply import apply, apply_value, finish
+from fractal_dsl.semantics.apply import apply
 from fractal_dsl.semantics.blocks import block
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.call_errors import circular
 from fractal_dsl.semantics.calls import Case
-from fractal_dsl.semantics.evaluate import evaluate
+from fractal_dsl.semantics.instantiation import apply_value, finish
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Builders, Place, Site
 from fractal_dsl.semantics.strands import Arrival, Strands, entry_key
@@ -72,7 +72,7 @@ def build(place: Place, case: Case, scope: Scope, given: Mapping[str, Arrival]) 
     site = Site(inner, inside, BUILDERS, place.incoming)
     world.building.append(inner.nodes)
     with world.frame(label, case.span):
-        value: Value = yield evaluate(site.place(None), case.equation.body)
+        value: Value = yield site.place(None).evaluate(case.equation.body)
         if not holds_wires(value):
             world.building.pop()
             return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder
 from fractal_dsl.semantics.definitions import FUNCTIONS, Names
@@ -20,10 +19,16 @@ from fractal_dsl.semantics.values import (
     holds_wires,
     show,
 )
+from fractal_dsl.semantics.wire_errors import far_wire, joined_with_network
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
-__all__ = ["computes", "flow_of", "joined_with_network", "value_of", "wire_into_network", "wire_of"]
+__all__ = [
+    "computes",
+    "flow_of",
+    "value_of",
+    "wire_of",
+]
 
 
 def computes(place: Place, expression: tree.Expression) -> bool:
@@ -141,42 +146,3 @@ def value_of(builder: GraphBuilder, arrival: Arrival) -> Value:
             waiting.append((one, True))
             waiting.extend((item, False) for item in reversed(one.items))
     return made[0]
-
-
-def joined_with_network(span: Span, text: str) -> DiagnosticError:
-    return DiagnosticError(
-        Diagnostic(
-            "F0411",
-            f"`{text}` is a network where a wire is needed",
-            span,
-            "nothing comes into it",
-            notes=("a wire is a value that has been computed; a network waits for one",),
-            helps=(Help(f"say what it works on: `x >> {text}`"),),
-        )
-    )
-
-
-def wire_into_network(label: str, span: Span) -> DiagnosticError:
-    name = label.partition("(")[0]
-    return DiagnosticError(
-        Diagnostic(
-            "F0411",
-            f"`{name}` is given a wire, and a value comes into it besides",
-            span,
-            "a rule of wires computes from its arguments alone",
-            helps=(Help(f"give it everything: `{name}(x, ...)` in place of `x >> {name}(...)`"),),
-        )
-    )
-
-
-def far_wire(span: Span) -> DiagnosticError:
-    return DiagnosticError(
-        Diagnostic(
-            "F0411",
-            "this wire belongs to another network",
-            span,
-            "computed outside the network that reads it here",
-            notes=("a network sees one value: the one that comes into it",),
-            helps=(Help("pass the wire to a rule: `g(x, w) = ...`, called with both"),),
-        )
-    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Frame, Help
 from fractal_dsl.ir.graph import Graph, Node
 from fractal_dsl.semantics.definitions import Param, Resolved, free_names, implicits_read
+from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.mismatch import OutputPlace
 from fractal_dsl.semantics.naming import segments
 from fractal_dsl.semantics.strands import Strands
@@ -84,10 +85,12 @@ class World:
     """State of one expansion of a resolved file.
 
     `net` numbers the builder of the net's own graph; `shares` are, of each shared network, the
-    graph that it first came to and where.
+    graph that it first came to and where. `evaluator(place, expression)` is `semantics.evaluate`,
+    for the modules that it stands on.
     """
 
     resolved: Resolved
+    evaluator: Callable[..., Steps[Value]]
     params: dict[Param, Value | None] = field(default_factory=dict)
     graphs: list[Graph] = field(default_factory=list)
     output_places: list[tuple[OutputPlace, ...]] = field(default_factory=list)

@@ -114,7 +114,8 @@ def test_several_inputs_and_outputs_are_lists(
 ) -> None:
     spec = tmp_path / "two.fdl"
     spec.write_text(
-        "net on [image[1, 4, 4], vector[2]] = wiring([a, b]) {\n    return [a >> flatten >> linear(3), b]\n}\n"
+        "net on [image[1, 4, 4], vector[2]] = wiring([a, b]) {\n"
+        "    return [a >> flatten >> linear(3), b]\n}\n"
     )
     found = json.loads(printed(capsys, str(spec), "--json"))
     assert found["input"] == "[image[1, 4, 4], vector[2]]"

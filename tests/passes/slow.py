@@ -18,7 +18,14 @@ from fractal_dsl.ir.operators import spec_of
 from fractal_dsl.ir.view import networkx_view
 from fractal_dsl.reference.plans import Plan
 
-SEES_ALL = {"global_avg_pool", "global_max_pool", "flatten", "attention", "transpose"}
+SEES_ALL = {
+    "global_avg_pool",
+    "global_max_pool",
+    "flatten",
+    "attention",
+    "cross_attention",
+    "transpose",
+}
 VIEWS = {"chunk", "slice", "parameter", "flatten", "tokens", "image", "transpose", "take"}
 IN_PLACE = {"relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
 

@@ -23,7 +23,15 @@ from fractal_dsl.ir.operators.pooling import (
     MaxPool,
 )
 from fractal_dsl.ir.operators.resampling import ChannelShuffle, Pad, Upsample
-from fractal_dsl.ir.operators.sequences import Attention, Image, Take, Timing, Tokens, Transpose
+from fractal_dsl.ir.operators.sequences import (
+    Attention,
+    CrossAttention,
+    Image,
+    Take,
+    Timing,
+    Tokens,
+    Transpose,
+)
 from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape, image, sequence, tokens, vector
 from fractal_dsl.reference.instance import Instance
@@ -142,7 +150,7 @@ MANY: list[tuple[Attributes, tuple[Shape, ...], Formula]] = [
 HELD: tuple[type[Attributes], ...] = (Conv2d, BatchNorm, LayerNorm, GroupNorm, Linear, Embedding)
 ELSEWHERE: tuple[type[Attributes], ...] = (  # test_sequences; tests/emit_torch/test_extern
     Extern,
-    Attention, Image, Take, Timing, Tokens, Transpose,
+    Attention, CrossAttention, Image, Take, Timing, Tokens, Transpose,
     ChannelShuffle, ConvTranspose2d, Pad, Upsample, e.Prelu, Parameter,
     e.StochasticDepth,  # tests/emit_torch/test_depths
 )  # fmt: skip
@@ -172,12 +180,10 @@ def draw(shapes: Sequence[Shape], seed: int = 0) -> list[Tensor]:
     ]
 
 
-def weights(attributes: Attributes, shape: Shape) -> dict[str, Tensor]:
-    flat = FlatProgram(
-        "One",
-        (FlatNode(None, (), shape), FlatNode(attributes, (0,), shape, "layer")),
-        (1,),
-    )
+def weights(attributes: Attributes, *shapes: Shape) -> dict[str, Tensor]:
+    inputs = tuple(FlatNode(None, (), shape) for shape in shapes)
+    last = FlatNode(attributes, tuple(range(len(shapes))), shapes[0], "layer")
+    flat = FlatProgram("One", (*inputs, last), (len(shapes),))
     drawn = random_tensors(flat, torch.Generator().manual_seed(1))
     return {name.removeprefix("layer."): tensor for name, tensor in drawn.items()}
 

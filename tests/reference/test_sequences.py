@@ -14,7 +14,15 @@ from fractal_dsl.ir.operators.elementwise import Prelu
 from fractal_dsl.ir.operators.layers import ConvTranspose2d
 from fractal_dsl.ir.operators.pooling import GlobalAvgPool, GlobalMaxPool
 from fractal_dsl.ir.operators.resampling import ChannelShuffle, Pad, Upsample
-from fractal_dsl.ir.operators.sequences import Attention, Image, Take, Timing, Tokens, Transpose
+from fractal_dsl.ir.operators.sequences import (
+    Attention,
+    CrossAttention,
+    Image,
+    Take,
+    Timing,
+    Tokens,
+    Transpose,
+)
 from fractal_dsl.ir.operators.values import Parameter
 from fractal_dsl.ir.shapes import Shape, image, sequence, vector
 from tests.reference.test_operators import draw, run, weights
@@ -74,12 +82,40 @@ def test_attention_token_by_token(attributes: Attention) -> None:
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("attributes", [CrossAttention(2), CrossAttention(1, bias=False)], ids=str)
+def test_attention_to_another_sequence_token_by_token(attributes: CrossAttention) -> None:
+    """Section 3.2.3: queries of one, keys and values of the other, which has other sizes."""
+    shapes = SEQUENCE, sequence(3, 6)
+    x, memory = draw(shapes)
+    held = weights(attributes, *shapes)
+    assert sum(one.numel() for one in held.values()) == (
+        4 * 4 + 8 * 6 + 4 * 4 + (4 + 8 + 4) * attributes.bias
+    )
+    found, _ = run(attributes, [x, memory], shapes, held)
+    none = torch.zeros(8, dtype=torch.double)
+    queries = x @ held["q.weight"].T + held.get("q.bias", none[:4])
+    keys_values = memory @ held["kv.weight"].T + held.get("kv.bias", none)
+    size = 4 // attributes.heads
+    mixed = torch.zeros_like(x)
+    for sample, at, head in product(range(len(x)), range(5), range(attributes.heads)):
+        query = queries[sample, at, size * head :][:size]
+        key, value = (keys_values[sample, :, start + size * head :][:, :size] for start in (0, 4))
+        scores = [math.exp(float(query @ one) / math.sqrt(size)) for one in key]
+        for score, one in zip(scores, value, strict=True):
+            mixed[sample, at, size * head :][:size] += score / sum(scores) * one
+    expected = mixed @ held["proj.weight"].T + held.get("proj.bias", none[:4])
+    torch.testing.assert_close(found, expected)
+
+
 def test_the_work_of_attention() -> None:
     """Every multiplication of the loops above, with N tokens of D channels."""
     spec, shape = spec_of(Attention(2)), sequence(7, 6)
     dense = 7 * 6 * (3 * 6) + 7 * 6 * 6
     assert spec.macs(Attention(2), [shape], shape) == dense + 2 * (7 * 7 * 6)
     assert spec.weighted(Attention(2)) == 2
+    cross, other = spec_of(CrossAttention(2)), sequence(3, 4)
+    dense = 2 * 7 * 6 * 6 + 3 * 4 * (2 * 6)
+    assert cross.macs(CrossAttention(2), [shape, other], shape) == dense + 2 * (7 * 3 * 6)
 
 
 @pytest.mark.parametrize("step", [0, 1, 3])

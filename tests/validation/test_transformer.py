@@ -68,3 +68,49 @@ def test_encoders_of_torch(block: str, activation: str, causal: bool, style: Sty
     mask = nn.Transformer.generate_square_subsequent_mask(LENGTH, dtype=x.dtype)
     expected = encoder(x, mask=mask if causal else None, is_causal=causal)
     torch.testing.assert_close(module(x), expected)
+
+
+DECODER = """
+layer(x, memory) = {{
+    a = x >> (id + attention({h}, causal = true)) >> layer_norm
+    b = (a + ([a, memory] >> cross_attention({h}))) >> layer_norm
+    return b >> (id + (linear({wide}) >> relu >> linear({d}))) >> layer_norm
+}}
+net on [sequence[{n}, {d}], sequence[{m}, {d}]] = wiring([x, memory]) {{
+    y[0] = x
+    y[i] = layer(y[i-1], memory) for i in 1..{depth}
+    return y[{depth}]
+}}
+"""
+
+
+@pytest.mark.parametrize("style", ["modules", "flat"])
+def test_decoders_of_torch(style: Style) -> None:
+    """Layers that look at another sequence, of another length (Vaswani et al., 2017)."""
+    torch.manual_seed(0)
+    text = DECODER.format(h=HEADS, d=WIDTH, wide=WIDE, n=LENGTH, m=5, depth=DEPTH)
+    module = compile_source(Source("decoder.fdl", text)).module(style)().double()
+    one = nn.TransformerDecoderLayer(WIDTH, HEADS, WIDE, 0.0, batch_first=True)
+    decoder = nn.TransformerDecoder(one, DEPTH).double()
+    for tensor in decoder.parameters():
+        nn.init.normal_(tensor, 0.0, 0.3)
+    state = decoder.state_dict()
+    ours = dict(zip(OURS, THEIRS, strict=True)) | {
+        f"layer_norm_3.{kind}": f"norm3.{kind}" for kind in ("weight", "bias")
+    }
+    given = {
+        f"layer.{at}.{key}": state[f"layers.{at}.{other}"]
+        for at in range(DEPTH)
+        for key, other in ours.items()
+    }
+    for at in range(DEPTH):
+        for kind in ("weight", "bias"):
+            cross, theirs = f"layer.{at}.cross_attention", f"layers.{at}.multihead_attn"
+            given[f"{cross}.q.{kind}"] = state[f"{theirs}.in_proj_{kind}"][:WIDTH]
+            given[f"{cross}.kv.{kind}"] = state[f"{theirs}.in_proj_{kind}"][WIDTH:]
+            given[f"{cross}.proj.{kind}"] = state[f"{theirs}.out_proj.{kind}"]
+    module.load_state_dict(given)
+    x, memory = (torch.randn(2, n, WIDTH, dtype=torch.double) for n in (LENGTH, 5))
+    mask = nn.Transformer.generate_square_subsequent_mask(LENGTH, dtype=x.dtype)
+    expected = decoder(x, memory, tgt_mask=mask, tgt_is_causal=True)
+    torch.testing.assert_close(module(x, memory), expected)

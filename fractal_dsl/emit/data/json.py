@@ -3,9 +3,10 @@
 The format, version 1. Positions count from 0; objects keep the order of keys given here.
 
 - the document: `format` ("fractalc-program"), `version`, `name`, `doc`, `input` and `output`
-  (a shape, or a list of shapes where there are several), `entry` (position of the net among `graphs`), `sampling` (what `drop_path` says,
-  or null), `head_parameters` (each with `name`, `value`, and the `nodes` of the net and
-  the `attribute` of them that it sets), `graphs` (callees before callers);
+  (a shape, or a list of shapes where there are several), `entry` (position of the net among
+  `graphs`), `sampling` (what `drop_path` says, or null), `head_parameters` (each with `name`,
+  `value`, and the `nodes` of the net and the `attribute` of them that it sets), `graphs`
+  (callees before callers);
 - a shape: `{"kind": "image", "sizes": [3, 32, 32]}`, without the batch axis;
 - a graph, a template for all its instances: `label`, `rule`, `equation`, `doc`, `recursion`
   (`{"group", "level"}` or null), `is_open`, `branches`, `is_closure`, `file` and `line` (the name

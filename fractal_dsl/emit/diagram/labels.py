@@ -47,6 +47,7 @@ KINDS = {
     "linear": Kind.DENSE,
     "embedding": Kind.DENSE,
     "attention": Kind.DENSE,
+    "cross_attention": Kind.DENSE,
     "max_pool": Kind.POOL,
     "avg_pool": Kind.POOL,
     "global_avg_pool": Kind.POOL,
@@ -105,9 +106,8 @@ def times(count: int) -> str:
 
 
 def kind_of(node: Apply) -> Kind:
-    if len(node.inputs) > 1:
-        return Kind.MERGE
-    return KINDS.get(node.attributes.operator, Kind.OTHER)
+    other = Kind.MERGE if len(node.inputs) > 1 else Kind.OTHER
+    return KINDS.get(node.attributes.operator, other)
 
 
 def is_ordered(node: Node) -> bool:

@@ -194,8 +194,9 @@ def called(template: LiteralString, own: Safe, value: Sequence[Safe], per_sample
         return fill(template, own, *value)
     if not value:
         return fill("Samples({})", fill(template, own))
-    plain = template == "{}({})"
-    return on_samples(own if plain else fill("lambda t: {}", fill(template, own, ONE)), *value)
+    if template in ("{}({})", "{}({}, {})"):
+        return on_samples(own, *value)
+    return on_samples(fill("lambda t: {}", fill(template, own, ONE)), *value)
 
 
 def tied(home: Safe, value: Safe, per_sample: bool) -> Code:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fractal_dsl.emit.torch.flat_needs import Need
+from fractal_dsl.emit.torch.flat_needs import Need, Some
 from fractal_dsl.emit.torch.lines import Line
+from fractal_dsl.emit.torch.statements import Statement
 from fractal_dsl.emit.torch.text import Code, fill
 from fractal_dsl.ir.flat import FlatProgram
 
@@ -18,7 +19,7 @@ OUTSIDE = -1
 class Outer(NamedTuple):
     """What a writer puts aside while it writes a branch."""
 
-    lines: list[tuple[object, Line]]
+    lines: list[Statement[Some]]
     variables: dict[int, Code]
     free: list[Code]
     base: tuple[int, Need]
@@ -51,14 +52,6 @@ class Branches:
     def around(self, at: int) -> int:
         """The end of the innermost branch that a node stands in."""
         return self.inside[at]
-
-    def last_readers(self) -> dict[int, int]:
-        """Where each value is read last; what a branch reads from outside, its end reads."""
-        last: dict[int, int] = {}
-        for at, node in enumerate(self.flat.nodes):
-            for source in node.inputs:
-                last[source] = max(last.get(source, 0), self.reader(source, at))
-        return last
 
     def reader(self, source: int, at: int) -> int:
         """`at`, or the end of the outermost branch around it that `source` is not in."""

@@ -6,13 +6,16 @@ from typing import Final, TypeAlias
 
 from fractal_dsl.ir.flat import FlatProgram
 
-__all__ = ["ALWAYS", "NEVER", "FlatNeeds", "Need"]
+__all__ = ["ALWAYS", "NEVER", "FlatNeeds", "Need", "Some"]
 
-Need: TypeAlias = "frozenset[tuple[int, int]] | None"
-"""(join number, operand) pairs, one of which must live; None: needed in every plan."""
+Some: TypeAlias = frozenset[tuple[int, int]]
+"""(join number, operand) pairs, one of which must live."""
+
+Need: TypeAlias = Some | None
+"""None: needed in every plan."""
 
 ALWAYS: Final = None
-NEVER: Final[frozenset[tuple[int, int]]] = frozenset()
+NEVER: Final[Some] = frozenset()
 
 
 class FlatNeeds:

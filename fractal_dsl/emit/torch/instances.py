@@ -285,6 +285,7 @@ def kept_members(stage: Layer | Invoke) -> Sequence[Member]:
 def holds_tensors(member: Member) -> bool:
     """Whether the operator has weights or buffers; channels do not decide it."""
     attributes = operator_of(member).attributes
-    spec, shapes = spec_of(attributes), [image(1, 1, 1)]
+    spec = spec_of(attributes)
+    shapes = [image(1, 1, 1)] * max(1, spec.arity)
     held = spec.parameters(attributes, shapes) or spec.buffers(attributes, shapes)
     return spec.opaque or bool(held)

@@ -112,7 +112,7 @@ def module_doc(program: Program) -> Safe:
     return docstring(program.doc if program.doc.strip() else f"{program.name}.", 0)
 
 
-PARTS = ("Attention", "Learned", "MaxPool2d", "Timing", "biased")
+PARTS = ("Attention", "CrossAttention", "Learned", "MaxPool2d", "Timing", "biased")
 PICKS_NOTE = "for each column, the input of a join that lives"
 
 

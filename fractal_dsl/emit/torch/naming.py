@@ -16,9 +16,10 @@ WORD = re.compile(r"[^A-Za-z0-9]+")
 # Whatever a generated module may define, import or use as a local name.
 TAKEN = frozenset(
     """
-    Any Attention BatchNorm1d BatchNorm2d Callable DropPath Draw F Generator Iterable Iterator Join
-    Learned Live MaxPool2d NamedTuple Part Plan Samples Sequence Shared Still StochasticDepth Sum T
-    Tensor Timing TorchFunctionMode annotations biased cache cast compress deepcopy mean nn on or_
+    Any Attention BatchNorm1d BatchNorm2d Callable CrossAttention DropPath Draw F Generator Iterable
+    Iterator Join Learned Live MaxPool2d NamedTuple Part Plan Samples Sequence Shared Still
+    StochasticDepth Sum T Tensor Timing TorchFunctionMode annotations biased cache cast compress
+    deepcopy mean nn on or_
     nullcontext partial places recompute reduce contexts checkpoint torch twice union
     alive cls draw net g generator h kept live p plan q self super t u v w x y z
     """.split()

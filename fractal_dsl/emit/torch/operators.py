@@ -154,6 +154,11 @@ def attention(attributes: Any, inputs: Inputs) -> dict[str, Number]:
     }  # fmt: skip
 
 
+def cross_attention(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    memory = {} if inputs[1].channels == inputs[0].channels else {"memory": inputs[1].channels}
+    return {**attention(attributes, inputs), **memory}
+
+
 def timing(attributes: Any, inputs: Inputs) -> dict[str, Number]:
     length, width = inputs[0].sizes
     return {"length": length, "width": width, "step": attributes.step}
@@ -208,8 +213,17 @@ def chunk(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
     return {"dim": str(axis), "index": str(attributes.index), "of": str(attributes.of)}
 
 
-def learned(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
-    return {"sizes": ", ".join(map(str, attributes.sizes))}
+def learned(attributes: Any, inputs: Inputs) -> dict[str, Number]:
+    axis = 0 if len(attributes.sizes) == 3 else -1
+    return {"channels": attributes.sizes[axis], "init": attributes.init}
+
+
+def around_channels(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
+    """The sizes of a learned tensor before and after its channels."""
+    sizes = [str(size) for size in attributes.sizes]
+    if len(sizes) == 3:
+        return {"before": "", "after": "".join(f", {size}" for size in sizes[1:])}
+    return {"before": "".join(f"{size}, " for size in sizes[:-1]), "after": ""}
 
 
 def channel_axis(attributes: Any, inputs: Inputs) -> dict[str, Fact]:
@@ -236,6 +250,10 @@ def without_ones(attributes: Any) -> dict[str, LiteralString]:
     return {"image": "{}({}.flatten(1))"}
 
 
+def two_sequences(attributes: Any) -> dict[str, LiteralString]:
+    return {"sequence": "{}({}, {})"}
+
+
 def prelu_call(attributes: Any) -> dict[str, LiteralString]:
     return channels_first(attributes) if attributes.channelwise else {}
 
@@ -254,6 +272,7 @@ ENTRIES: dict[str, Entry] = {
     "linear": Entry(linear, linear_facts, call=without_ones),
     "embedding": Entry(embedding),
     "attention": Entry(attention, kept("causal", "bias"), {"dropout": 0.0}),
+    "cross_attention": Entry(cross_attention, kept("bias"), {"dropout": 0.0}, call=two_sequences),
     "timing": Entry(timing, defaults={"step": 0}),
     "tokens": Entry(formula=ALWAYS),
     "image": Entry(kept("height", "width"), formula=ALWAYS),
@@ -297,6 +316,6 @@ ENTRIES: dict[str, Entry] = {
     "concat": Entry(facts=concat, formula=ALWAYS),
     "chunk": Entry(facts=chunk, formula=ALWAYS),
     "slice": Entry(facts=channels, formula=ALWAYS),
-    "parameter": Entry(kept("init"), learned),
+    "parameter": Entry(learned, around_channels),
     "scalar": Entry(kept("value"), kept("sign", "on_left"), formula=ALWAYS),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractal_dsl.emit.torch.asks import NOTHING
 from fractal_dsl.emit.torch.calls import Calls
 from fractal_dsl.emit.torch.conditions import Conditions
-from fractal_dsl.emit.torch.forward import nothing
+from fractal_dsl.emit.torch.expressions import nothing
 from fractal_dsl.emit.torch.instances import kept_members, walk
 from fractal_dsl.emit.torch.lines import Line, nest
 from fractal_dsl.emit.torch.loopvars import LoopVariable, module, variables

@@ -62,6 +62,55 @@ def attention_inner(attributes: Attention, inputs: Sequence[Shape]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossAttention(Attributes):
+    """Attention of one sequence to another: `[x, memory] >> cross_attention(heads)`.
+
+    As in a decoder (Vaswani et al., 2017, section 3.2.3). Weights: `q`, a dense layer to the
+    queries of `x`, `kv`, one to keys and values of `memory`, each head after head, and `proj`
+    on what the heads give, which has the shape of `x`.
+    """
+
+    heads: int
+    bias: bool = True
+    dropout: float = 0.0
+
+
+def cross_attention_shape(attributes: CrossAttention, inputs: Sequence[Shape]) -> Shape:
+    for one in inputs:
+        the_sequence("cross_attention", [one])
+    self_attention = Attention(attributes.heads, dropout=attributes.dropout)
+    return attention_shape(self_attention, inputs[:1])
+
+
+def cross_attention_parameters(
+    attributes: CrossAttention, inputs: Sequence[Shape]
+) -> tuple[Tensor, ...]:
+    width, memory = (one.channels for one in inputs)
+    tensors = (
+        Tensor("q.weight", (width, width)),
+        Tensor("q.bias", (width,)),
+        Tensor("kv.weight", (2 * width, memory)),
+        Tensor("kv.bias", (2 * width,)),
+        Tensor("proj.weight", (width, width)),
+        Tensor("proj.bias", (width,)),
+    )
+    return tensors if attributes.bias else tensors[::2]
+
+
+def cross_attention_macs(attributes: CrossAttention, inputs: Sequence[Shape], output: Shape) -> int:
+    """Of the three dense layers, and of both products of tokens with those of the memory."""
+    length, width = output.sizes
+    other, memory = inputs[1].sizes
+    return 2 * length * width * width + 2 * other * memory * width + 2 * length * other * width
+
+
+def cross_attention_inner(attributes: CrossAttention, inputs: Sequence[Shape]) -> int:
+    """Queries, keys, values and what the heads give; the weights are never kept."""
+    (length, width), (other, _) = (one.sizes for one in inputs)
+    return 2 * length * width + 2 * other * width
+
+
+@dataclass(frozen=True, slots=True)
 class Timing(Attributes):
     """Sines and cosines of position and step, whatever comes in, of its length and width.
 
@@ -156,6 +205,17 @@ SEQUENCES = (
         macs=attention_macs,
         weighted=lambda attributes: 2,
         inner=attention_inner,
+    ),
+    OperatorSpec(
+        "cross_attention",
+        CrossAttention,
+        "attention of one sequence to another",
+        cross_attention_shape,
+        cross_attention_parameters,
+        macs=cross_attention_macs,
+        weighted=lambda attributes: 2,
+        inner=cross_attention_inner,
+        arity=2,
     ),
     OperatorSpec("timing", Timing, "sines of position and step", timing_shape),
     OperatorSpec("tokens", Tokens, "a token for each place", tokens_shape, is_view=True),

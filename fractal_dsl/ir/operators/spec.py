@@ -99,9 +99,9 @@ class OperatorSpec:
     convolutions, dense layers and attention; normalisation, activations and pooling count
     none, as is usual); `depth` convolution layers it adds to a path (projections add none);
     `weighted` the same with dense layers. `inner` counts elements that it keeps for the
-    backward pass besides its output; an `is_view` operator keeps none at all. `many`
-    operators take two inputs or more, one that `takes_none` no input. Of an `opaque` one
-    nobody knows what tensors it holds, how much it works or how far it looks.
+    backward pass besides its output; an `is_view` operator keeps none at all. An operator takes
+    `arity` inputs, a `many` one two or more. Of an `opaque` one nobody knows what tensors it
+    holds, how much it works or how far it looks.
     """
 
     name: str
@@ -117,6 +117,6 @@ class OperatorSpec:
     inner: Callable[[Any, Sequence[Shape]], int] = lambda attributes, inputs: 0
     is_view: bool = False
     many: bool = False
-    takes_none: bool = False
+    arity: int = 1
     opaque: bool = False
     callable_by_name: bool = True

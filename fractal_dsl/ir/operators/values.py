@@ -82,7 +82,7 @@ VALUES = (
         parameter_shape,
         learned,
         is_view=True,
-        takes_none=True,
+        arity=0,
         callable_by_name=False,
     ),
 )
