@@ -7,6 +7,8 @@ import re
 import pytest
 
 from fractal_dsl.emit.diagram import dot
+from fractal_dsl.emit.diagram.arrange import arrange
+from fractal_dsl.emit.diagram.geometry import Placement
 from fractal_dsl.emit.diagram.options import DrawOptions
 from fractal_dsl.emit.diagram.panels import collapsed
 from fractal_dsl.emit.diagram.sheet import Kind
@@ -41,6 +43,25 @@ def test_where_the_order_counts_for_nothing_it_is_not(formula: str) -> None:
 def test_columns_show_it_too() -> None:
     source = dot(compiled("net = conv(8) >> ((conv(8) >> relu) ++ id)\n"))
     assert sorted(re.findall(r"headlabel=(\d)", source)) == ["1", "2"]
+
+
+def test_in_columns_operands_of_a_box_do_not_meet() -> None:
+    body = "wiring(x) { return [x >> relu, x] >> cross_attention(1) }"
+    program = compiled(f"net on sequence[9, 8] = linear(8) >> ({body}) >> linear(8)\n")
+    (leaf,), _ = collapsed(program, DrawOptions())
+    placement = arrange(leaf.sheet, not_asked)
+    ends = {
+        link.place: placement.paths[at].points[-1]
+        for at, link in enumerate(leaf.sheet.links)
+        if link.place
+    }
+    assert sorted(ends) == ["1", "2"]
+    assert abs(ends["1"].x - ends["2"].x) > 10
+    assert ends["1"].y == ends["2"].y
+
+
+def not_asked(*_: object) -> Placement:
+    pytest.fail("these parts are columns")
 
 
 def test_parts_that_differ_in_the_order_of_operands_share_no_panel() -> None:

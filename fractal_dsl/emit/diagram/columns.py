@@ -17,7 +17,7 @@ from fractal_dsl.emit.diagram.theme import WIRE, Sizes, label_width
 
 __all__ = ["place"]
 
-BARE = 8.0
+BARE, ELBOW = 8.0, 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def place(sheet: Sheet, branch: Branch, sizes: Sizes) -> Placement:
     _straighten(layout)
     _stretch_bars(layout)
     starts = _bus_starts(layout)
-    paths = {link: _path(layout, link, starts.get(link)) for link in layout.lanes}
+    stops = _stops(layout)
+    paths = {link: _path(layout, link, starts.get(link), stops.get(link)) for link in layout.lanes}
     placed = Placement(branch.measure.width, branch.measure.height, layout.spots, paths)
     return _with_room(placed, sheet)
 
@@ -177,12 +178,32 @@ def _from_live(layout: _Layout, link: int, middle: float) -> tuple[bool, float]:
     return not layout.sheet.links[link].live, abs(layout.lanes[link].x - middle)
 
 
-def _path(layout: _Layout, link: int, start: float | None) -> Path:
+def _stops(layout: _Layout) -> dict[int, float]:
+    """Where lines whose order counts end on a box: each on its own share, straight if it can."""
+    entering: dict[int, list[int]] = {}
+    for link in layout.lanes:
+        ends = layout.sheet.links[link]
+        if ends.place and not layout.sheet.items[ends.target].kind.is_bar:
+            entering.setdefault(ends.target, []).append(link)
+    stops: dict[int, float] = {}
+    for box, links in entering.items():
+        spot, share = layout.spots[box], layout.spots[box].width / len(links)
+        for at, link in enumerate(sorted(links, key=lambda link: layout.lanes[link].x)):
+            left, right = spot.left + at * share + BARE, spot.left + (at + 1) * share - BARE
+            stops[link] = min(max(layout.lanes[link].x, left), right)
+    return stops
+
+
+def _path(layout: _Layout, link: int, start: float | None, stop: float | None) -> Path:
     ends, lane = layout.sheet.links[link], layout.lanes[link]
     source, target = layout.spots[ends.source], layout.spots[ends.target]
     if start is None:
         start = _on(layout, ends.source, source, lane.x)
-    stop = _on(layout, ends.target, target, lane.x)
+    elbow = target.top
+    if stop is None:
+        stop = _on(layout, ends.target, target, lane.x)
+    else:
+        elbow -= ELBOW
     bend = source.bottom
     if layout.sheet.items[ends.source].kind is not Kind.PORT:
         bend = min(source.bottom + 6, lane.bottom)
@@ -190,7 +211,8 @@ def _path(layout: _Layout, link: int, start: float | None) -> Path:
         Point(start, source.bottom),
         Point(start, bend),
         Point(lane.x, bend),
-        Point(lane.x, target.top),
+        Point(lane.x, elbow),
+        Point(stop, elbow),
         Point(stop, target.top),
     ]
     if start == lane.x:

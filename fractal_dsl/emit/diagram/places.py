@@ -27,7 +27,9 @@ def _head(points: tuple[Point, ...], width: float) -> Point:
     last = len(points) - 1
     while last > 3 and points[last].y == points[last - 3].y:
         last -= 3
-    start, before, end = points[last - 3], points[last - 1], points[last]
+    before, end = points[last - 1], points[last]
+    is_short = end.y - points[last - 3].y < 2 * RISE
+    start = points[max(last - 6, 0) if is_short else last - 3]
     fall = end.y - before.y
     lean = (end.x - before.x) / fall if fall > 0 else 0.0
     side = 1 if end.x - start.x > STRAIGHT else -1
