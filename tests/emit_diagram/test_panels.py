@@ -134,6 +134,12 @@ def test_a_layer_and_its_trimmings_are_one_box(unit: str, kind: Kind) -> None:
     assert [item.kind for item in net.sheet.items if item.text == "unit"] == [kind]
 
 
+def test_so_it_does_where_they_have_two_names() -> None:
+    spec = "body(w) = conv(w) >> conv(w)\nb(w) = body(w)\nnet = b(8) >> relu >> b(16)\n"
+    _, block = panels(spec)
+    assert boxes(block) == ["conv(…)", "conv(…)"]
+
+
 def test_another_name_for_a_layer_is_no_panel() -> None:
     (only,) = panels("wide(w) = conv(2 * w)\nnet = wide(8) >> relu\n")
     assert boxes(only) == ["conv(16)", "relu"]

@@ -154,7 +154,10 @@ class _Drawer:
         )
         sheet = spread(self.program, first, scheme)
         if len({self.program.graphs[at].recursion for at in members}) == 1:
-            others = [spread(self.program, at, scheme) for at in members[1:MOST_COMPARED]]
+            others = [
+                spread(self.program, at, replace(scheme, opened=self.opened(at)))
+                for at in members[1:MOST_COMPARED]
+            ]
             sheet = told_alike(sheet, others)
         sheet = self.limited(shortened(sheet))
         if not self.equal_shapes(members):
