@@ -107,3 +107,9 @@ def test_a_panel_has_the_names_of_the_wires_of_its_rule() -> None:
     panels, _ = collapsed(compiled(spec), DrawOptions())
     texts = [[item.text for item in leaf.sheet.items if item.kind is Kind.INPUT] for leaf in panels]
     assert texts == [["a", "b"], ["u", "v"]]
+
+
+def test_a_part_too_large_says_how_many_come_and_go() -> None:
+    program = compiled(THREE + "wiring([a, b, c]) { return [a ++ b ++ c, a >> relu] }\n")
+    (leaf,), _ = collapsed(program, DrawOptions(nodes=3))
+    assert [item.text for item in leaf.sheet.items] == ["3 inputs", "2 parts", "2 outputs"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fractal_dsl.emit.diagram.census import ENDLESS, Census
@@ -241,11 +241,22 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def summary(sheet: Sheet) -> Sheet:
-    """`sheet` as one box between its first input and its last output."""
-    into = next(link.shape for link in sheet.links if sheet.items[link.source].kind is Kind.INPUT)
-    box = Item(Kind.OTHER, f"{len(sheet.items) - 2:,} parts")
-    items = (sheet.items[0], box, sheet.items[-1])
-    return Sheet(items, (Link(0, 1, into), Link(1, 2, sheet.links[-1].shape)))
+    """`sheet` as one box between what comes in and what goes out."""
+    into = {link.source: link.shape for link in sheet.links}
+    out = {link.target: link.shape for link in sheet.links}
+    start, first = _together(sheet, Kind.INPUT, into)
+    end, last = _together(sheet, Kind.OUTPUT, out)
+    inner = sum(item.kind not in (Kind.INPUT, Kind.OUTPUT) for item in sheet.items)
+    items = (start, Item(Kind.OTHER, f"{inner:,} parts"), end)
+    return Sheet(items, (Link(0, 1, first), Link(1, 2, last)))
+
+
+def _together(sheet: Sheet, kind: Kind, shapes: Mapping[int, str]) -> tuple[Item, str]:
+    """The only item of a kind and its shape, or one that stands for several."""
+    ats = [at for at, item in enumerate(sheet.items) if item.kind is kind]
+    if len(ats) == 1:
+        return sheet.items[ats[0]], shapes.get(ats[0], "")
+    return Item(kind, f"{len(ats)} {kind.value}s"), ""
 
 
 def _listed(names: Sequence[str]) -> str:
