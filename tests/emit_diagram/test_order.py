@@ -60,6 +60,20 @@ def test_in_columns_operands_of_a_box_do_not_meet() -> None:
     assert ends["1"].y == ends["2"].y
 
 
+def test_lines_from_one_side_turn_at_heights_of_their_own() -> None:
+    spec = (
+        "f(a, b, c) = (a >> linear(8)) ++ (b >> linear(8) >> relu) ++ c\n"
+        "g = wiring(x) { return f(x >> relu >> relu, x, x >> linear(8) >> relu) }\n"
+        "net on vector[8] = linear(8) >> g >> linear(2)\n"
+    )
+    _, leaf, _ = collapsed(compiled(spec), DrawOptions())[0]
+    placement = arrange(leaf.sheet, not_asked)
+    paths = [placement.paths[at].points for at, link in enumerate(leaf.sheet.links) if link.place]
+    turns = sorted((points[-4].y, points[-1].x - points[-7].x) for points in paths)
+    assert [shift > 0 for _, shift in turns] in ([True, True, False], [True, False, True])
+    assert len({y for y, shift in turns if shift > 0}) == 2
+
+
 def not_asked(*_: object) -> Placement:
     pytest.fail("these parts are columns")
 

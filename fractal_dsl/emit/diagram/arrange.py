@@ -121,7 +121,7 @@ class _Arranger:
             items,
             links,
             lambda item: sizes.measure(self.sheet.items[item]),
-            lambda link: sizes.wire(self.sheet.links[link]),
+            lambda link: sizes.wire(self.sheet, link),
         )
 
     def cut(self, pieces: Sequence[Piece]) -> Slab:
