@@ -309,6 +309,7 @@ def shared(draft: Drafts, once: Part, part: Part) -> str:
     one = untagged(once())
     if kind == 0:
         name = fresh(draft, "once")
+        one = one.replace("transpose >> mix >> transpose", "id")  # whose weights go by length
         draft.rules.append(f"{name} = shared({one})")
         return f"({name} >> {untagged(part())} >> {name})"
     if kind == 1:

@@ -13,7 +13,7 @@ from fractal_dsl.version import VERSION
 
 __all__ = [
     "COMMANDS", "SHELLS", "STAGES", "Commands", "UsageError", "add", "add_choices", "build_parser",
-    "with_command",
+    "parsed", "subparsers",
 ]  # fmt: skip
 
 SHELLS = ("bash", "zsh", "fish")
@@ -118,7 +118,11 @@ EXAMPLES_OF = {
 
 
 class UsageError(Exception):
-    """The command line is wrong; the text says how."""
+    """The command line is wrong; the text says how, and `usage` what a right one is like."""
+
+    def __init__(self, message: str, usage: str = "") -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -133,7 +137,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, except that a mistake is an exception: only `main` ends the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}\n{self.format_usage().strip()}")
+        raise UsageError(message, self.format_usage().strip())
 
 
 def with_command(argv: Sequence[str]) -> list[str]:
@@ -146,6 +150,26 @@ def with_command(argv: Sequence[str]) -> list[str]:
         if close:
             raise UsageError(f"there is no command `{first}`; did you mean `{close[0]}`?")
     return ["compile", *argv]
+
+
+def parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line as argparse reads it. Raises UsageError."""
+    parser = build_parser()
+    arguments, unknown = parser.parse_known_args(with_command(argv))
+    if unknown:
+        command = subparsers(parser)[arguments.command]
+        known = [word for action in command._actions for word in action.option_strings]
+        option = next((word for word in unknown if word.startswith("-")), "")
+        close = get_close_matches(option.partition("=")[0], known, n=1)
+        way = f"; did you mean `{close[0]}`?" if close else ""
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{way}")
+    return arguments
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command, which argparse keeps to itself."""
+    (sub,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return sub.choices
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fractal_dsl.cli.arguments import COMMANDS, build_parser
+from fractal_dsl.cli.arguments import COMMANDS, build_parser, subparsers
 from fractal_dsl.cli.console import Console
 from fractal_dsl.cli.status import OK
 
@@ -48,8 +48,7 @@ def commands() -> Iterator[Command]:
     """What can be typed, read off the parser; the codes of `explain` come with it."""
     from fractal_dsl.diagnostics.catalogue import codes
 
-    (sub,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    for name, parser in sub.choices.items():
+    for name, parser in subparsers(build_parser()).items():
         options = [option(action) for action in parser._actions if action.option_strings]
         positional = (a for a in parser._actions if not a.option_strings and a.choices)
         words = tuple(str(word) for action in positional for word in action.choices or ())

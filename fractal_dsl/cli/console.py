@@ -40,8 +40,9 @@ class Console:
     def note(self, text: str) -> None:
         write(sys.stderr, f"note: {safe(text)}\n")
 
-    def error(self, text: str) -> None:
-        write(sys.stderr, f"fractalc: {safe(text)}\n")
+    def error(self, text: str, usage: str = "") -> None:
+        lines = [f"fractalc: {safe(text)}", *map(safe, usage.splitlines())]
+        write(sys.stderr, "".join(f"{line}\n" for line in lines))
 
     def result(self, text: str) -> None:
         write(sys.stdout, text if text.endswith("\n") else text + "\n")

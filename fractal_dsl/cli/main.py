@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from fractal_dsl.cli.arguments import UsageError, build_parser, with_command
+from fractal_dsl.cli.arguments import UsageError, parsed
 from fractal_dsl.cli.console import Console
 from fractal_dsl.cli.status import INTERNAL, INTERRUPTED, LIMIT, OK, USAGE, status_of
 from fractal_dsl.diagnostics import DiagnosticError
@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
     arguments = argparse.Namespace()
     try:
-        arguments = build_parser().parse_args(with_command(words))
+        arguments = parsed(words)
         console.colour = getattr(arguments, "colour", "auto")
         return run(arguments, console)
     except SystemExit as end:  # argparse's --help and --version
         return end.code if isinstance(end.code, int) else OK
     except UsageError as error:
-        console.error(str(error))
+        console.error(str(error), error.usage)
         return USAGE
     except DiagnosticError as error:
         console.diagnostics(error.diagnostics)

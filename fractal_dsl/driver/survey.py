@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fractal_dsl.driver.imports import resolved
+from fractal_dsl.semantics.taken import taken_from_callers
 from fractal_dsl.source import Source
 
 __all__ = ["Survey", "survey"]
@@ -24,4 +25,5 @@ def survey(source: Source) -> Survey:
     found = resolved(source)
     nets = (None,) if len(found.nets) < 2 else tuple(net.name or "net" for net in found.nets)
     rules = found.names.own
-    return Survey(nets, tuple((rule.name, tuple(sorted(found.implicits[rule]))) for rule in rules))
+    taken = taken_from_callers(found)
+    return Survey(nets, tuple((rule.name, tuple(sorted(taken[rule]))) for rule in rules))

@@ -8,7 +8,7 @@ from typing import Any
 from fractal_dsl.diagnostics import DiagnosticError, Help
 from fractal_dsl.ir.operators import OPERATORS, Attributes
 from fractal_dsl.ir.operators.describe import signature
-from fractal_dsl.semantics.call_errors import argument_error, no_parameter
+from fractal_dsl.semantics.call_errors import argument_error, refuse_unknown
 from fractal_dsl.semantics.kinds import converted
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.site import Place
@@ -25,12 +25,11 @@ def bind_attributes(place: Place, word: str, expression: tree.Expression) -> Ste
     known = {field.name: field for field in fields(kind)}
     order = list(known)
     given: dict[str, Any] = {}
+    refuse_unknown(word, call_arguments(expression), order)
     for at, argument in enumerate(call_arguments(expression)):
         name = argument.keyword or (order[at] if at < len(order) else None)
         if name is None:
             raise too_many(word, len(order), argument.span)
-        if name not in known:
-            raise no_parameter(word, argument, order)
         if name in given:
             raise argument_error(f"`{name}` is given twice", argument.span)
         value: Value = yield place.evaluate(argument.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.semantics.definitions import Definition
@@ -17,19 +17,23 @@ __all__ = [
     "example_call",
     "needs_arguments",
     "no_case",
-    "no_parameter",
+    "refuse_unknown",
 ]
 
 
-def no_parameter(
-    word: str, argument: Given | tree.Argument, known: Iterable[str]
-) -> DiagnosticError:
-    """A keyword that nothing takes: a message for the word alone, with the closest name."""
-    name = argument.keyword
-    assert name is not None
-    span = Span(argument.span.source, argument.span.start, argument.span.start + len(name))
-    helps = did_you_mean(name, known, "its parameters", span)
-    return argument_error(f"`{word}` has no parameter `{name}`", span, *helps)
+def refuse_unknown(
+    word: str, arguments: Iterable[Given | tree.Argument], known: Collection[str]
+) -> None:
+    """Tells every keyword that nothing takes, each at the word alone, with the closest name."""
+    wrong = []
+    for one in arguments:
+        if one.keyword is not None and one.keyword not in known:
+            span = Span(one.span.source, one.span.start, one.span.start + len(one.keyword))
+            helps = did_you_mean(one.keyword, known, "its parameters", span)
+            message = f"`{word}` has no parameter `{one.keyword}`"
+            wrong.append(Diagnostic("F0206", message, span, helps=helps))
+    if wrong:
+        raise DiagnosticError(*wrong)
 
 
 def argument_error(message: str, span: Span, *helps: Help) -> DiagnosticError:

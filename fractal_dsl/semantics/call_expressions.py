@@ -87,8 +87,10 @@ def fold(place: Place, expression: tree.Call, word: str) -> Steps[Value]:
     for argument in expression.arguments:
         items: Sequence[Value] = yield elements(place, argument.value)
         values.extend(items)
-    if not values or not all(is_plain(value) for value in values):
+    if not all(is_plain(value) for value in values):
         return place.world.closure(expression, place.scope)
+    if not values and word != "sum":
+        raise fail("F0407", f"`{word}` of an empty list", expression.span, "no item to choose")
     for value in values:
         if not is_number(value):
             raise fail("F0405", f"`{word}` does not take {describe(value)}", expression.span)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fractal_dsl.ir.graph import Recursion
-from fractal_dsl.semantics.call_errors import argument_error, no_parameter
+from fractal_dsl.semantics.call_errors import argument_error, refuse_unknown
 from fractal_dsl.semantics.definitions import Definition
 from fractal_dsl.semantics.kinds import converted, passed_on
 from fractal_dsl.semantics.values import Given, Value, holds_wires, is_whole, show
@@ -66,6 +66,7 @@ def split_keywords(
     definition: Definition, implicits: frozenset[str], given: Sequence[Given], span: Span
 ) -> tuple[list[Given], dict[str, Given], dict[str, Value]]:
     """Positional arguments, keywords of parameters, and values for implicit names."""
+    refuse_unknown(definition.name, given, definition.parameter_names | implicits)
     positional = [one for one in given if one.keyword is None]
     named: dict[str, Given] = {}
     extra: dict[str, Value] = {}
@@ -76,11 +77,8 @@ def split_keywords(
             raise argument_error(f"`{one.keyword}` is given twice", one.span)
         if one.keyword in definition.parameter_names:
             named[one.keyword] = one
-        elif one.keyword in implicits:
-            extra[one.keyword] = one.value
         else:
-            known = definition.parameter_names | implicits
-            raise no_parameter(definition.name, one, known)
+            extra[one.keyword] = one.value
     return positional, named, extra
 
 

@@ -17,6 +17,12 @@ from fractal_dsl.semantics.definitions import (
     names_read,
 )
 from fractal_dsl.semantics.facts import FACTS
+from fractal_dsl.semantics.foreign_names import (
+    TORCH_SIZES,
+    foreign_name,
+    has_torch_spelling,
+    slashed_comment,
+)
 from fractal_dsl.semantics.import_errors import twice
 from fractal_dsl.semantics.naming import COMBINATORS
 from fractal_dsl.semantics.suggest import closest, did_you_mean
@@ -186,18 +192,18 @@ def unknown_member(home: Names, name: tree.Qualified) -> Diagnostic:
 def unknown(home: Names, name: str, span: Span, implicit: frozenset[str]) -> Diagnostic:
     operators = [n for n, spec in OPERATORS.items() if spec.callable_by_name]
     known = {*home, *home.params, *home.externs, *operators, *implicit, *COMBINATORS, "id"}
+    helps = foreign_name(name, span)
     if closest(name, known) is None:
+        helps = helps or slashed_comment(span)
         known = {rule for rule, one in home.items() if not one.home.source.is_shipped}
-    helps = did_you_mean(name, known, "rules of this file", span)
-    if name == "drop_path":
-        helps = (Help("`drop_path(local = 0.15)` is a line of its own, beside the net"),)
+    notes = ("`fractalc operators` lists the operators",)
     return Diagnostic(
         "F0201",
         f"cannot find rule or operator `{name}`",
         span,
         "not defined",
-        notes=("`fractalc operators` lists the operators",),
-        helps=helps,
+        notes=(*notes, TORCH_SIZES) if has_torch_spelling(name) else notes,
+        helps=helps or did_you_mean(name, known, "rules of this file", span),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fractal_dsl.semantics.arithmetic import fail
+from fractal_dsl.semantics.call_errors import refuse_unknown
 from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.machine import Steps
 from fractal_dsl.semantics.naming import called_name
@@ -17,10 +18,7 @@ __all__ = ["keyword_values", "only_network", "positional"]
 
 
 def positional(expression: tree.Call) -> tuple[tree.Expression, ...]:
-    for argument in expression.arguments:
-        if argument.keyword is not None:
-            word = called_name(expression)
-            raise fail("F0206", f"`{word}` has no parameter `{argument.keyword}`", argument.span)
+    refuse_unknown(called_name(expression) or "this", expression.arguments, ())
     return tuple(argument.value for argument in expression.arguments)
 
 
@@ -28,13 +26,11 @@ def keyword_values(
     site: Site, expression: tree.Call, arrival: Arrival | None, allowed: Sequence[str]
 ) -> Steps[dict[str, Value]]:
     """Plain values of a combinator's keyword arguments."""
+    refuse_unknown(called_name(expression) or "this", expression.arguments, allowed)
     found: dict[str, Value] = {}
     for argument in expression.arguments:
         if argument.keyword is None:
             continue
-        if argument.keyword not in allowed:
-            word = called_name(expression)
-            raise fail("F0206", f"`{word}` has no parameter `{argument.keyword}`", argument.span)
         value: Value = yield plain(site.place(arrival), argument.value, f"`{argument.keyword}`")
         found[argument.keyword] = value
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
@@ -324,26 +324,39 @@ def strongly_connected(calls: Mapping[str, set[str]]) -> Iterable[set[str]]:
         return nx.strongly_connected_components(graph)
 
 
-def implicit_names(homes: Iterable[Names]) -> dict[Definition, frozenset[str]]:
+Reads: TypeAlias = Callable[
+    [tree.Equation, Names, Mapping[Definition, frozenset[str]]], frozenset[str]
+]
+
+
+def may_take(
+    equation: tree.Equation, home: Names, found: Mapping[Definition, frozenset[str]]
+) -> frozenset[str]:
+    return implicits_read(names_read(equation), home, found)
+
+
+def implicit_names(
+    homes: Iterable[Names], reads: Reads = may_take
+) -> dict[Definition, frozenset[str]]:
     """For each rule, the names that it or its callees may take from the calls outside.
 
-    `homes` are all files, each after those that it imports.
+    `homes` are all files, each after those that it imports; `reads` says what an equation
+    takes, given what is known of the rules that it calls.
     """
     found: dict[Definition, frozenset[str]] = {}
     for home in homes:
         found.update(dict.fromkeys(home.own, frozenset()))
-        while sum(widened(definition, found) for definition in home.own):
+        while sum(widened(definition, found, reads) for definition in home.own):
             pass
     return found
 
 
-def widened(definition: Definition, found: dict[Definition, frozenset[str]]) -> bool:
+def widened(definition: Definition, found: dict[Definition, frozenset[str]], reads: Reads) -> bool:
     """Looks at a rule again with what is known of its callees; whether that was news."""
     home, before = definition.home, found[definition]
     found[definition] = frozenset().union(
         *(
-            implicits_read(names_read(e), home, found) - definition.explicit_names(e)
-            | own_defaults(e, home)
+            reads(e, home, found) - definition.explicit_names(e) | own_defaults(e, home)
             for e in definition.equations
         )
     )

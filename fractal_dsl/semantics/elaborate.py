@@ -21,6 +21,7 @@ from fractal_dsl.semantics.constant_expressions import plain
 from fractal_dsl.semantics.definitions import Resolved
 from fractal_dsl.semantics.equations import one_line
 from fractal_dsl.semantics.evaluate import evaluate
+from fractal_dsl.semantics.graph_lints import graph_lints
 from fractal_dsl.semantics.heads import head_parameters
 from fractal_dsl.semantics.lookup import param_value
 from fractal_dsl.semantics.machine import Steps, run
@@ -143,7 +144,9 @@ def elaborate(
         chosen.doc or resolved.syntax.doc,
         head_parameters(chosen, entry, scope),
     )
-    return Elaborated(drop_unreached(program), resolved.warnings, world, scope, chosen)
+    program = drop_unreached(program)
+    warnings = (*resolved.warnings, *graph_lints(resolved, program))
+    return Elaborated(program, warnings, world, scope, chosen)
 
 
 def refuse_shared_joins(world: World, entry: Graph) -> None:

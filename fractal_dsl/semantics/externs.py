@@ -13,7 +13,7 @@ from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.shapes import Shape
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.attributes import call_arguments
-from fractal_dsl.semantics.call_errors import argument_error, no_parameter
+from fractal_dsl.semantics.call_errors import argument_error, refuse_unknown
 from fractal_dsl.semantics.constant_expressions import condition
 from fractal_dsl.semantics.definitions import ExternRule
 from fractal_dsl.semantics.machine import Steps
@@ -87,13 +87,12 @@ def bound(rule: ExternRule, expression: tree.Expression) -> dict[str, tree.Argum
     """The arguments of a call by the names of the declaration's parameters."""
     order = [parameter.name for parameter in rule.declaration.parameters]
     given: dict[str, tree.Argument] = {}
+    refuse_unknown(rule.name, call_arguments(expression), order)
     for at, argument in enumerate(call_arguments(expression)):
         name = argument.keyword or (order[at] if at < len(order) else None)
         if name is None:
             most = f"{len(order)} argument{'s' * (len(order) != 1)}"
             raise argument_error(f"`{rule.name}` takes at most {most}", argument.span)
-        if name not in order:
-            raise no_parameter(rule.name, argument, order)
         if name in given:
             raise argument_error(f"`{name}` is given twice", argument.span)
         given[name] = argument

@@ -10,6 +10,7 @@ from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help, Label
 from fractal_dsl.ir.graph import Graph, Input
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.prune import live
+from fractal_dsl.ir.shapes import NETWORK
 from fractal_dsl.ir.shares import named_apart
 from fractal_dsl.ir.weights import same_weights
 from fractal_dsl.semantics.build import GraphBuilder
@@ -53,18 +54,27 @@ def apply_shared(site: Site, value: SharedNetwork, arrival: Arrival, span: Span)
     made: Made = yield instantiate(site, value.network, arrival, value.name, span)
     first, place = builder.world.shares.setdefault(value.key, (made.graph, span))
     if not same_weights(builder.world.graphs, first, made.graph):
-        raise DiagnosticError(
-            Diagnostic(
-                "F0415",
-                f"the uses of shared `{value.name}` need weights of different shapes",
-                span,
-                "here it would have others",
-                labels=(Label(place, "first used here"),),
-                helps=(Help("share it among values of one width, or write it twice"),),
-            )
-        )
+        shapes = (takes(builder.world.graphs[graph]) for graph in (first, made.graph))
+        raise unlike_weights(value.name, (place, span), *shapes)
     flow = builder.call(made, arrival, builder.segment(value.name), span, shared=value)
     return Flow.of(builder.close(flow))
+
+
+def takes(graph: Graph) -> str:
+    return " and ".join(str(shape) for shape in graph.inputs if shape != NETWORK)
+
+
+def unlike_weights(name: str, places: tuple[Span, Span], first: str, other: str) -> DiagnosticError:
+    return DiagnosticError(
+        Diagnostic(
+            "F0415",
+            f"the uses of shared `{name}` need weights of different shapes",
+            places[1],
+            f"here {other} comes in",
+            labels=(Label(places[0], f"first used here, on {first}"),),
+            helps=(Help("share it among values of one width, or write it twice"),),
+        )
+    )
 
 
 def shared(site: Site, expression: tree.Shared, arrival: Arrival | None) -> Steps[Flow]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.semantics.definitions import AnyName, Resolved
+from fractal_dsl.semantics.series_in_sums import series_in_sums
 from fractal_dsl.semantics.shadowing import shadowed_names
+from fractal_dsl.semantics.tags_of_wires import tags_of_wires
 from fractal_dsl.semantics.unread import unread_parameters, unread_params, unused_definitions
 from fractal_dsl.semantics.unread_wires import unread_wires
 from fractal_dsl.semantics.wording import warning
@@ -19,11 +21,13 @@ __all__ = ["lints"]
 def lints(resolved: Resolved) -> Iterator[Diagnostic]:
     """Of the file that is compiled; those of imported files are for whoever checks them."""
     yield from compositions(resolved)
+    yield from series_in_sums(resolved)
     yield from unused_definitions(resolved)
     yield from shadowed_names(resolved.names)
     yield from unread_params(resolved)
     yield from unread_parameters(resolved)
     yield from unread_wires(resolved)
+    yield from tags_of_wires(resolved)
     yield from unused_imports(resolved)
 
 

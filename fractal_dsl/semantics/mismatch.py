@@ -79,7 +79,7 @@ def unequal(
             needs(sign, first.shape.kind),
             labels=tuple(Label(span, text) for span, text in labels.items()),
             notes=notes,
-            helps=mends(sides, first, other, by, sign),
+            helps=(*other_reading(sides, sign), *mends(sides, first, other, by, sign)),
         )
     )
 
@@ -128,6 +128,33 @@ def versus(sides: Sequence[Side], first: Side, other: Side, by: str) -> str:
 
 
 # Ways out ------------------------------------------------------------------------------
+
+
+def other_reading(sides: Sequence[Side], sign: Span) -> tuple[Help, ...]:
+    """`(a + b) >> c` for `a + b >> c`, where it is in `c` that the last input became unlike."""
+    *others, last = sides
+    head, tail = unbracketed_series(last.span)
+    causes = [place for place in map(last.set_at, (True, False)) if place is not None]
+    if (
+        sign.text.isalpha()
+        or not others[-1].span.end <= sign.start < last.span.start
+        or not any(last.span.start + len(head) < one.start < last.span.end for one in causes)
+        or any(unbracketed_series(one.span)[1] for one in others)
+    ):
+        return ()
+    source = sign.source.text
+    text = f"({source[others[0].span.start : last.span.start]}{head.rstrip()}) >> {tail.lstrip()}"
+    return (Help(f"did you mean `{' '.join(text.split())}`?"),)
+
+
+def unbracketed_series(operand: Span) -> tuple[str, str]:
+    """The text before and behind the first `>>` that stands in no bracket; all and nothing."""
+    depth, text = 0, operand.text
+    for at, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if depth == 0 and text.startswith(">>", at):
+            return text[:at], text[at + 2 :]
+    return text, ""
 
 
 def mends(sides: Sequence[Side], first: Side, other: Side, by: str, sign: Span) -> tuple[Help, ...]:

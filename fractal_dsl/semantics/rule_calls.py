@@ -126,7 +126,7 @@ def body(place: Place, case: Case, scope: Scope, outer: dict[str, Value]) -> Ste
     label = case.label
     world.count_call(span)
     if scope.recursion is not None:
-        check_levels(label, scope.recursion, span)
+        check_levels(place, label, scope.recursion, span)
         world.count_variant((id(case.definition), scope.recursion), span)
     world.calls[key] = None
     with world.frame(label, span):
@@ -153,9 +153,16 @@ def known_value(known: Value | None, case: Case) -> Value:
     return known
 
 
-def check_levels(label: str, recursion: Recursion, span: Span) -> None:
-    """Refuses a recursion too deep to be expanded, before it is: with the exact count."""
+def check_levels(place: Place, label: str, recursion: Recursion, span: Span) -> None:
+    """Refuses a recursion too deep to be expanded, before it is: with the exact count.
+
+    One that grew from call to call up to here does not end, whatever the limit.
+    """
+    caller = place.scope.recursion
     if recursion.level > MAX_DEPTH:
+        if caller is not None and caller.group == recursion.group and caller.level <= MAX_DEPTH:
+            label = f"`{label}`: from call to call the index gets larger"
+            raise place.world.endless(span, label)
         raise DiagnosticError(
             Diagnostic(
                 "F0305",

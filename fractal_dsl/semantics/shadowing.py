@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fractal_dsl.diagnostics import Diagnostic, Label
 from fractal_dsl.semantics.definitions import Names
-from fractal_dsl.semantics.wording import warning
+from fractal_dsl.semantics.wording import name_in, warning
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
@@ -92,10 +91,3 @@ def hidden_inside(part: tree.Expression, known: Mapping[str, Known]) -> Iterator
             case tree.Target(names=names) | tree.Wiring(names=names):
                 for name in names:
                     yield from hidden(name, name_in(node.span, name), known)
-
-
-def name_in(span: Span, name: str) -> Span:
-    """Where a name stands first in a text; a tree's node keeps no places of its names."""
-    found = re.search(rf"\b{re.escape(name)}\b", span.text)
-    start = span.start + (found.start() if found else 0)
-    return Span(span.source, start, start + len(name))

@@ -41,4 +41,5 @@ def closest(name: str, names: Iterable[str]) -> str | None:
 
 
 def folded(name: str) -> str:
-    return name.replace("_", "").lower()
+    """Without what names share that are unlike: the ending of files."""
+    return name.replace("_", "").lower().removesuffix(".fdl")

@@ -1,12 +1,13 @@
-"""Names of blocks that nothing reads."""
+"""Names of blocks and inputs of wirings that nothing reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fractal_dsl.diagnostics import Diagnostic
 from fractal_dsl.semantics.definitions import Resolved, free_names
-from fractal_dsl.semantics.wording import warning
+from fractal_dsl.semantics.wording import name_in, warning
+from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 from fractal_dsl.syntax.walk import walk
 
@@ -14,21 +15,28 @@ __all__ = ["unread_wires"]
 
 
 def unread_wires(resolved: Resolved) -> Iterator[Diagnostic]:
-    """Names that a block binds and that what it returns does not need."""
+    """Names that a block binds, or a wiring gives it, and that what it returns does not need."""
     for node in walk(resolved.syntax):
-        if isinstance(node, tree.Block):
-            yield from unread_in(node)
+        match node:
+            case tree.Block(bindings=bindings):
+                targets = (one.target for one in bindings)
+                bound = ((name, target.span) for target in targets for name in target.names)
+                yield from unread(bound, node, "block", "not built", "delete it, or use it")
+            case tree.Wiring(names=names, block=block):
+                inputs = ((name, name_in(node.span, name)) for name in names)
+                way = "use it, or let its name begin with `_`"
+                yield from unread(inputs, block, "wiring", "comes in for nothing", way)
 
 
-def unread_in(block: tree.Block) -> Iterator[Diagnostic]:
-    read = needed(block)
-    told: set[str] = set()
-    for binding in block.bindings:
-        for name in binding.target.names:
-            if name not in read and name not in told and not name.startswith("_"):
-                told.add(name)
-                message, way = f"`{name}` is never used in this block", "delete it, or use it"
-                yield warning("W0107", message, binding.target.span, "not built", way)
+def unread(
+    names: Iterable[tuple[str, Span]], block: tree.Block, where: str, label: str, way: str
+) -> Iterator[Diagnostic]:
+    read, told = needed(block), set[str]()
+    for name, span in names:
+        if name not in read and name not in told and not name.startswith("_"):
+            told.add(name)
+            message = f"`{name}` is never used in this {where}"
+            yield warning("W0107", message, span, label, way)
 
 
 def needed(block: tree.Block) -> set[str]:

@@ -11,6 +11,8 @@ __all__ = ["closes_nothing", "never_closed"]
 _WORDS = {"OPEN_ROUND": "parenthesis", "OPEN_SQUARE": "bracket", "OPEN_CURLY": "brace"}
 _SIGNS = {"OPEN_ROUND": ")", "OPEN_SQUARE": "]", "OPEN_CURLY": "}"}
 
+_ARITHMETIC = frozenset({"PLUS", "MINUS", "CONCAT", "TIMES", "DIVIDE"})
+
 
 def closes_nothing(closer: Lexeme, opened: Lexeme | None) -> Diagnostic:
     """A closing bracket that pairs with nothing; `opened` is the bracket open at that place."""
@@ -53,10 +55,26 @@ def never_closed(
     elif joins and not others:
         labels.append(Label(inside[joins[0]].span, "the join begins here"))
         place, help_text = _end_of(inside[joins[0] - 1]), "close it before the join"
+    elif not others and (at := _series_after(opener, inside)) is not None:
+        labels.append(Label(inside[at].span, "the series goes on here"))
+        place, help_text = _end_of(inside[at - 1]), "close it before the `>>`"
     if last.type in OPERATORS or last is opener:
         return _fault(opener, labels, Help(help_text))
     text = f"\n{closing}" if opener.type == "OPEN_CURLY" and not others else closing
     return _fault(opener, labels, Help(help_text, Edit(place, text)))
+
+
+def _series_after(opener: Lexeme, inside: list[Lexeme]) -> int | None:
+    """Where a series goes on behind the bracket's end: after the arguments of a call, or a sum."""
+    kinds = [one.type for one in inside]
+    if "SERIES" not in kinds or opener.type != "OPEN_ROUND":
+        return None
+    at = kinds.index("SERIES")
+    before = opener.span.source.text[: opener.span.start][-1:]
+    is_call = before.isalnum() or before == "_"
+    if at == 0 or {"COMMA", "FOR"} & {*kinds[at:]} or not (is_call or _ARITHMETIC & {*kinds[:at]}):
+        return None
+    return at
 
 
 def _fault(opener: Lexeme, labels: list[Label], way_out: Help) -> Diagnostic:

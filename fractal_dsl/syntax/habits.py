@@ -6,6 +6,7 @@ lexeme at position `at`, and gives a message if it knows that mistake.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -55,13 +56,24 @@ def _defining_word(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
     first = lexemes[0]
     if first.text not in _DEFINING or _kind(lexemes, 1) != "NAME":
         return None
-    gone = Span(first.span.source, first.span.start, lexemes[1].span.start)
     return _mended(
         f"`{first.text}` is no word of the language",
         first.span,
-        Help("write `name = ...` or `name(x) = ...`", Edit(gone, "")),
+        Help("write `name = ...` or `name(x) = ...`", _without_word(lexemes)),
         "a definition needs no word before it",
     )
+
+
+def _without_word(lexemes: list[Lexeme]) -> Edit:
+    """`def f(x): return e` as `f(x) = e`: the colon and what Python wants after it go as well."""
+    source, start, head = lexemes[0].span.source, lexemes[0].span.start, lexemes[1].span.start
+    for at, lexeme in enumerate(lexemes):
+        if lexeme.text == ":" and _depth(lexemes, at) == 0:
+            body = re.compile(r"\s*(return\b)?[ \t]*").match(source.text, lexeme.span.end)
+            assert body is not None
+            text = f"{source.text[head : lexeme.span.start].rstrip()} = "
+            return Edit(Span(source, start, body.end()), text)
+    return Edit(Span(source, start, head), "")
 
 
 def _class_or_loop(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
@@ -159,7 +171,8 @@ def _slashes(lexemes: list[Lexeme], at: int) -> Diagnostic | None:
         sign = lexemes[at - 1]
     else:
         return None
-    way, divides = Help("a comment begins with `#`"), Label(sign.span, "this divides")
+    hash_ = Edit(sign.span, "#") if sign.type == "FLOOR_DIVIDE" else None
+    way, divides = Help("a comment begins with `#`", hash_), Label(sign.span, "this divides")
     found = lexemes[at]
     return _mended(f"unexpected `{found.text}`", found.span, way, second=(divides,))
 

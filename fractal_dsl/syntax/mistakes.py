@@ -28,6 +28,8 @@ __all__ = ["run_on", "unexpected"]
 
 _Case: TypeAlias = Callable[[Stuck], Diagnostic | None]
 
+_BEGINS = frozenset({"PARAM", "IMPLICIT", "ASSERT", "IMPORT", "FROM"})
+_GO_ON = frozenset({"NAME", "NUMBER", "STRING"})
 _OPERAND = "expected a network, a rule call, a number or `(`"
 
 
@@ -41,18 +43,30 @@ def unexpected(lexemes: list[Lexeme], at: int, expected: frozenset[str]) -> Diag
 
 
 def run_on(lexemes: list[Lexeme], at: int) -> int | None:
-    """Where the next definition begins, if one was taken in: `a = b .`, then `c = d`.
+    """Where the next statement begins, if one was taken in: `a = b .`, then `c = d`.
 
-    The parser stuck at the second `=`, whose head begins a line after an operator.
+    The parser stuck at the second `=`, whose head begins a line after an operator, or at the
+    word of the language that begins it.
     """
-    if at >= len(lexemes) or lexemes[at].type != "DEFINE":
+    start = _statement_head(lexemes, at)
+    if start is None or start < 1 or lexemes[start - 1].type not in BINARY:
+        return None
+    return start if lexemes[start - 1].span.line < lexemes[start].span.line else None
+
+
+def _statement_head(lexemes: list[Lexeme], at: int) -> int | None:
+    """Where the statement begins that has its `=`, its first word or its name at `at`."""
+    kind, following = [*(one.type for one in lexemes[at : at + 2]), "", ""][:2]
+    if kind in _BEGINS and following in _GO_ON:
+        return at
+    if kind in {"NAME", "ON", "OPEN_ROUND"} and lexemes[at - 1].type == "NET":
+        return at - 1
+    if kind != "DEFINE":
         return None
     start = at - 1
     if lexemes[start].type in CLOSERS:
         start = _opener(lexemes, start) - 1
-    if start < 1 or lexemes[start].type != "NAME" or lexemes[start - 1].type not in BINARY:
-        return None
-    return start if lexemes[start - 1].span.line < lexemes[start].span.line else None
+    return start if lexemes[start].type in {"NAME", "NET"} else None
 
 
 def _opener(lexemes: list[Lexeme], closer: int) -> int:

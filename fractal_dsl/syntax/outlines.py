@@ -36,6 +36,10 @@ def bad_start(stuck: Stuck) -> Diagnostic | None:
         case "IF" | "NOT" | "OPEN_ROUND" | "OPEN_SQUARE":
             message = f"a line that begins with `{lexeme.text}` starts a new statement"
             return error(message, lexeme, "no statement begins so", _GO_ON)
+        case "FLOOR_DIVIDE":
+            edit = Edit(lexeme.span, "#")
+            return error("no statement begins with `//`", lexeme, "",
+                         "a comment begins with `#`", edit)  # fmt: skip
     help_text = "give it a name: a definition is `name = expression`"
     return error(
         f"no statement begins with {shown(lexeme)}", lexeme, "expected `name = ...`", help_text

@@ -45,6 +45,11 @@ _NO_EDIT = {
     "~": "the word for negation is `not`",
 }
 
+# What only stands where something is true or false.
+_OF_TRUTH = frozenset(
+    {"IF", "ASSERT", "AND", "OR", "NOT", "EQUAL", "UNEQUAL", "AT_MOST", "AT_LEAST", "LESS", "MORE"}
+)
+
 _SUPERSCRIPTS = {"²": "2", "³": "3"}
 
 
@@ -141,6 +146,13 @@ def _unknown(lexemes: list[Lexeme], at: int) -> Diagnostic:
     if following and char == "|" and following.type == "MORE" and _touch(lexeme, following):
         both = span.to(following.span)
         return _illegal(both, Help("series is written `>>`", Edit(both, ">>")))
+    if char == "|" and span == lexeme.span and not any(one.type in _OF_TRUTH for one in lexemes):
+        return _illegal(span, Help("series is written `>>`", Edit(span, ">>")))
+    if char == ":" and (keyword := _keyword_before(lexemes, at)) is not None:
+        end = span.end + span.source.text.startswith(" ", span.end)
+        gap = Span(span.source, keyword.span.end, end)
+        way = f"an argument with a keyword is `{keyword.text} = ...`"
+        return _illegal(span, Help(way, Edit(gap, " = ")))
     if following and char == ":" and following.type == "DEFINE" and _touch(lexeme, following):
         return _illegal(span, Help("a definition takes `=` alone", Edit(span, "")))
     if char in _QUOTES and (closing := _closing_quote(lexemes, at)) is not None:
@@ -156,6 +168,14 @@ def _unknown(lexemes: list[Lexeme], at: int) -> Diagnostic:
         plain = _plain(span.text)
         return _illegal(span, Help(f"write the plain `{plain}`", Edit(span, plain)))
     return _illegal(span, *_by_its_nature(char, span))
+
+
+def _keyword_before(lexemes: list[Lexeme], at: int) -> Lexeme | None:
+    """The name before this place, if it begins an argument of a call."""
+    begins = at >= 2 and lexemes[at - 2].type in {"OPEN_ROUND", "COMMA"}
+    depth = sum((one.type == "OPEN_ROUND") - (one.type == "CLOSE_ROUND") for one in lexemes[:at])
+    is_keyword = begins and depth > 0 and lexemes[at - 1].type == "NAME"
+    return lexemes[at - 1] if is_keyword else None
 
 
 def _closing_quote(lexemes: list[Lexeme], at: int) -> Lexeme | None:

@@ -111,9 +111,7 @@ class Run:
             about, recipe = held["run"], held["recipe"]
             source = decoded(about["spec"], (self.folder / "spec.fdl").read_bytes())
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error).lower()
-            said = f"`{self.folder}` is no folder of a run: {reason}"
-            raise DiagnosticError(Diagnostic("F0804", said, None)) from None
+            raise DiagnosticError(no_run(self.folder, error)) from None
         job = Job(
             source, about["data"], changed(Recipe(), recipe), tuple(about.get("set", ())),
             about.get("net"), about.get("column"),
@@ -132,6 +130,17 @@ class Run:
         write_atomically(self.folder / "spec.fdl", spec)
         write_atomically(self.folder / "model.py", made.source.encode())
         write_atomically(self.about, about_text(job, made, data, fabric).encode())
+
+
+def no_run(folder: Path, error: OSError | ValueError | KeyError) -> Diagnostic:
+    reason = str(error).lower()
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        reason = f"it has no `{Path(error.filename).name}`" if folder.is_dir() else "no such folder"
+    elif isinstance(error, OSError):
+        reason = (error.strerror or reason).lower()
+    help_text = "a run is a folder that `fractalc train SPEC --out FOLDER` has made"
+    said = f"`{folder}` is no folder of a run: {reason}"
+    return Diagnostic("F0804", said, None, helps=(Help(help_text),))
 
 
 def about_text(job: Job, made: Compilation, data: Data, fabric: Fabric) -> str:

@@ -87,6 +87,10 @@ def test_lists_kept_for_a_fast_start_are_the_driver_s() -> None:
         (["net.fdl", "-o", "a.svg", "--highlight", "column=9"], "1 to 3"),
         (["net.fdl", "-o"], "expected one argument"),
         (["net.fdl", "other.fdl", "-o", "a.py"], "unrecognized arguments"),
+        (
+            ["net.fdl", "-o", "a.py", "--styl", "flat"],
+            "did you mean `--style`?\nusage: fractalc SPEC",
+        ),
         (["inof", "net.fdl"], "did you mean `info`"),
         (["dump", "net.fdl"], "--stage"),
         (["dump", "net.fdl", "--stage", "nothing"], "invalid choice"),
@@ -188,6 +192,18 @@ def test_check_says_what_it_checked(run: Run) -> None:
         "net.fdl: Net is right\n  f takes from its callers: channels\ntwo.fdl: A, B are right\n",
         "",
     )  # fmt: skip
+
+
+def test_check_lists_what_a_rule_takes_from_its_callers_and_no_more(run: Run) -> None:
+    Path("net.fdl").write_text(
+        "branch = conv(16) >> conv(channels = 32)\n"
+        "wide(w) = conv(w) >> inner(w)\n"
+        "inner(w) = relu >> conv\n"
+        "told = inner(3, channels = 8)\n"
+        "net = branch >> wide(4) >> told\n"
+    )
+    taken = "  wide takes from its callers: channels\n  inner takes from its callers: channels\n"
+    assert run("check", "net.fdl")[1] == f"net.fdl: Net is right\n{taken}"
 
 
 def test_check_looks_at_every_net(run: Run) -> None:

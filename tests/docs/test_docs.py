@@ -134,3 +134,13 @@ def test_the_gallery_is_what_the_compiler_makes_of_the_zoo() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_message_in_the_readme_is_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shown,) = (block for block in blocks(PAGES[0], "text") if block.startswith("error["))
+    monkeypatch.chdir(tmp_path)
+    Path("net.fdl").write_text("net = conv(64) (+) conv(128)\n")
+    main(["check", "net.fdl"])
+    assert capsys.readouterr().err == shown

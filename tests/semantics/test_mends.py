@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
+from fractal_dsl.semantics.suggest import closest
 from tests.semantics.support import compiled
 
 
@@ -93,3 +94,59 @@ def test_a_join_of_joins_is_told_at_the_sign_where_the_two_meet() -> None:
 )
 def test_defaults_that_need_themselves_end_with_a_message(text: str) -> None:
     assert refused(text).code == "F0305"
+
+
+def test_a_recursion_that_grows_is_told_to_get_smaller() -> None:
+    found = refused("f(1) = conv\nf(n) = f(n+1) >> conv\nnet = f(3)")
+    assert found.label == "`f(1001)`: from call to call the index gets larger"
+    assert found.helps[0].text == "make every call's arguments smaller, and give a base case"
+    assert "limit is 1,000" in refused("f(1) = conv\nf(n+1) = f(n) >> conv\nnet = f(2000)").message
+
+
+def offered(text: str) -> list[str]:
+    return [way.text for way in refused(text).helps if way.text.startswith("did you mean")]
+
+
+def test_the_other_reading_of_a_sum_is_offered_where_the_series_parts_the_shapes() -> None:
+    assert offered("net = conv(8) >> (id + conv(8) >> relu >> conv(16))") == [
+        "did you mean `(id + conv(8)) >> relu >> conv(16)`?"
+    ]
+    assert offered("net = conv(8) >> (id + conv(16) >> relu)") == []
+    assert offered("net = conv(8) >> (id >> relu + relu >> conv(16))") == []
+    assert offered("net = conv(8) >> (id + (relu >> conv(16)))") == []
+
+
+def test_files_are_not_alike_by_their_ending() -> None:
+    assert closest("bloks.fdl", ["ls.fdl", "f.fdl"]) is None
+    assert closest("bloks.fdl", ["ls.fdl", "blocks.fdl"]) == "blocks.fdl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "net = conv(16, bias = True)",
+        "net = conv >> Identity",
+        "net = conv // comment",
+        "net = conv >> Swish",
+        "net = cat(conv, conv)",
+    ],
+)
+def test_names_of_python_and_torch_are_exchanged(text: str) -> None:
+    (way,) = refused(text).helps
+    assert way.edit is not None
+    compiled(text[: way.edit.span.start] + way.edit.text + text[way.edit.span.end :])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("net = chain(conv(i) for i in range(3))", "`range(3)` is `0..2`"),
+        ("net = conv >> adaptive_avg_pool2d(1)", "`global_avg_pool`"),
+        ("net = nn.ReLU", "without `nn.`"),
+        ("net = conv >> PixelShuffle(2)", 'extern "torch.nn.PixelShuffle"'),
+        ("half = 3 // chanels\nnet = conv(half)", "did you mean `channels`?"),
+        ("net = conv(3 // kk)", "rules of this file"),
+    ],
+)
+def test_names_of_elsewhere_get_a_way_out(text: str, said: str) -> None:
+    assert said in " ".join(way.text for way in refused(f"r = conv\n{text}").helps)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.semantics.support import codes, compiled, flat, keys, operators
+from fractal_dsl.semantics import elaborate, resolve
+from fractal_dsl.source import Source
+from fractal_dsl.syntax import parse
+from tests.semantics.support import codes, compiled, elaborated, flat, keys, operators
 
 THREE = "f(1)   = conv\nf(C+1) = (f(C) . f(C)) (+) conv\nnet    = f(4)\n"
 
@@ -178,6 +181,8 @@ def test_set_overrides_params_and_net_parameters() -> None:
         ("net = conv (+) conv + conv", "F0406"),
         ("net = conv + conv ++ conv", "F0406"),
         ("net = mean(conv for w in [])", "F0407"),
+        ("net = sum(conv for w in [])", "F0407"),
+        ("net = conv(max([]))", "F0407"),
         ("param w = in_channels\nnet = conv(w)", "F0408"),
         ("net = conv(1 // 0)", "F0409"),
         ("net = dropout(1)", "F0502"),
@@ -204,3 +209,58 @@ def test_refusals(text: str, code: str) -> None:
 def test_several_mistakes_are_told_in_one_run() -> None:
     text = "f(C+1) = f(C) >> covn\ng(n) = conv\ng(1) = relu\nnet = f(3) >> g(1) >> rleu"
     assert codes(text) == ["F0202", "F0201", "F0204", "F0201"]
+
+
+def test_the_sum_of_no_numbers_is_zero() -> None:
+    assert operators(flat("net = dropout(sum(0.1 for k in 1..0)) >> conv")).count("dropout") == 1
+    assert compiled("net = conv(8 + sum([]))").graphs == compiled("net = conv(8)").graphs
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("id + conv >> relu", ["conv >> relu"]),
+        ("id + id + conv >> relu", ["conv >> relu"]),
+        ("conv * relu >> tanh + id", ["relu >> tanh"]),
+        ("id + (conv >> relu)", []),
+        ("(id + conv) >> relu", []),
+        ("conv >> relu + conv >> tanh", []),
+        ("conv >> relu + id", []),
+        ("id (+) conv >> relu", []),
+    ],
+)
+def test_a_series_that_ends_a_sum_without_brackets_is_pointed_out(
+    body: str, said: list[str]
+) -> None:
+    warnings = elaborated(f"net = conv >> ({body})").warnings
+    assert [one.span.text for one in warnings if one.span] == said
+    assert {one.code for one in warnings} <= {"W0109"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("net = relu >> stochastic_depth(conv, 0.2) >> relu", ["stochastic_depth(conv, 0.2)"]),
+        ("net = id + relu >> stochastic_depth(conv, 0.2)", []),
+        ("b(p) = stochastic_depth(conv, p)\nnet = conv >> (id + 0.5 * b(0.1)) >> relu", []),
+        ("b(p) = stochastic_depth(conv, p)\nnet = conv >> (id + (b(0.1) >> relu))", ["b(0.1)"]),
+        ("net = conv >> (id (+) stochastic_depth(conv, 0.2))", []),
+        ("net = conv >> stochastic_depth(id, 0.2) ** 3", ["stochastic_depth(id, 0.2)"]),
+        ("a(x, y) = x + y\nnet = wiring(x) { return a(x, x >> stochastic_depth(id, 0.1)) }", []),
+        ("net = conv\ndrop_path(local = 0.1)", ["drop_path(local = 0.1)"]),
+        ("net = conv (+) id\ndrop_path(local = 0.1)", []),
+        ("net A = conv\nnet B = conv (+) id\ndrop_path(local = 0.1)", []),
+    ],
+)  # fmt: skip
+def test_zeros_that_nothing_is_added_to_and_drop_path_without_joins_are_pointed_out(
+    text: str, said: list[str]
+) -> None:
+    net = "A" if "net A" in text else None
+    source = Source("test.fdl", f"implicit channels = 3\n{text}")
+    found = elaborate(resolve(parse(source)), net).warnings
+    assert [one.span.text for one in found if one.code > "W0109" and one.span] == said
+
+
+@pytest.mark.parametrize("word", ["conv", "conv2d"])
+def test_every_wrong_keyword_of_a_call_is_told(word: str) -> None:
+    assert codes(f"net = {word}(16, pading = 1, strid = 2)") == ["F0206", "F0206"]

@@ -70,6 +70,23 @@ def test_what_nothing_reads_is_not_built_and_pointed_out() -> None:
     assert warnings == [("W0107", "a")]
 
 
+def words(text: str) -> list[tuple[str, str]]:
+    return [(one.code, one.span.text) for one in elaborated(text).warnings if one.span]
+
+
+def test_an_input_of_a_wiring_that_nothing_reads_is_pointed_out() -> None:
+    pair = "net on [image[2, 6, 6], image[2, 6, 6]] = "
+    assert words(f"{pair}wiring([a, b]) {{ return a }}") == [("W0107", "b")]
+    assert words(f"{pair}wiring([a, _b]) {{ return a }}") == []
+
+
+def test_a_name_tag_that_a_wire_has_too_is_pointed_out() -> None:
+    pair = "net on [image[2, 6, 6], image[2, 6, 6]] = "
+    assert words(f"{pair}wiring([a, b]) {{ return a @ b }}") == [("W0107", "b"), ("W0108", "b")]
+    stem = wiring(f"stem = x >> {ONE} @stem", result="stem >> relu @x")
+    assert words(net(stem)) == [("W0108", "x")]
+
+
 def test_openness_ends_at_a_wire_and_at_return() -> None:
     assert made(wiring("a = x (+) (x >> relu)", result="a (+) x")) == ["relu", "mean/2", "mean/2"]
     assert made(f"({wiring(result='x (+) (x >> relu)')}) (+) tanh") == [

@@ -163,7 +163,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(run: Run) -> None:
         (["train", "net.fdl", "--data", "set.npz", "--recipe", "absent"], 1, "F0803"),
         (["train", "--out", "absent", "--resume"], 1, "F0804"),
         (["eval", "run", "--column", "7"], 2, "the columns are 1 to 2"),
-        (["eval", "absent"], 1, "F0804"),
+        (["eval", "absent"], 1, "is no folder of a run: no such folder"),
         (["eval", "run", "--step", "5"], 1, "there are those after 24, 16, 8"),
         (["export", "run"], 2, "say where to write"),
         (["export", "run", "-o", "a.zip"], 2, "known endings are"),
