@@ -83,9 +83,13 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A value that comes into the graph; it has no inputs of its own."""
+    """A value that comes into the graph; it has no inputs of its own.
+
+    `name` is what the text calls it, for people only.
+    """
 
     shape: Shape
+    name: str = field(default="", compare=False)
 
     @property
     def inputs(self) -> tuple[Ref, ...]:

@@ -89,6 +89,15 @@ class GraphBuilder:
         inside = [self.input(one.shape, span, one.learned) for one in leaves(value)]
         return refilled(value, inside)
 
+    def name_inputs(self, value: Arrival, name: str) -> None:
+        """Remember what the text calls `value`, where it comes into the graph just so."""
+        strands = leaves(value)
+        for at, strand in enumerate(strands):
+            node = self.nodes[strand.ref.node]
+            if isinstance(node, Input) and not node.name:
+                text = name if len(strands) == 1 else f"{name}[{at}]"
+                self.nodes[strand.ref.node] = replace(node, name=text)
+
     def arrival(self, form: Form, span: Span) -> Arrival:
         """What comes into the graph: an input for each tensor of a list."""
         if isinstance(form, Shape):

@@ -9,7 +9,7 @@ from fractal_dsl.ir.graph import Recursion
 from fractal_dsl.semantics.call_errors import argument_error, refuse_unknown
 from fractal_dsl.semantics.definitions import Definition
 from fractal_dsl.semantics.kinds import converted, passed_on
-from fractal_dsl.semantics.values import Given, Value, is_whole, show
+from fractal_dsl.semantics.values import Given, Value, holds_wires, is_whole, show
 from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
@@ -36,11 +36,11 @@ class Case:
 
     @property
     def label(self) -> str:
-        """How a person calls this instance: `f(3)`, `block(64, 0.1)`, `conv`."""
+        """How a person calls this instance: `f(3)`, `block(64, 0.1)`, `conv`; no wires."""
         texts = []
         in_order = True
         for at, pattern in enumerate(self.equation.patterns or ()):
-            if at not in self.given:
+            if at not in self.given or holds_wires(self.given[at].value):
                 in_order = False
                 continue
             text = show(self.given[at].value, 24)

@@ -64,7 +64,9 @@ def build(place: Place, case: Case, scope: Scope, given: Mapping[str, Arrival]) 
     inner = GraphBuilder(world, world.segments(case.equation.body))
     wires: dict[str, Value] = {}
     for name, arrival in given.items():
-        wires[name] = value_of(inner, inner.entering(arrival, case.equation.body.span))
+        start = inner.entering(arrival, case.equation.body.span)
+        inner.name_inputs(start, name)
+        wires[name] = value_of(inner, start)
     kept = {n: v for n, v in scope.implicits.items() if n not in wires and not holds_wires(v)}
     inside = Scope(scope.names, {**scope.locals, **wires}, kept, scope.recursion)
     site = Site(inner, inside, BUILDERS, place.incoming)

@@ -30,6 +30,7 @@ def wiring(site: Site, expression: tree.Wiring, arrival: Arrival | None) -> Step
 
 def input_names(site: Site, expression: tree.Wiring, arrival: Arrival) -> dict[str, Value]:
     if not expression.unpacks:
+        site.builder.name_inputs(arrival, expression.names[0])
         return {expression.names[0]: value_of(site.builder, arrival)}
     if not isinstance(arrival, Strands) or len(arrival.items) != len(expression.names):
         comes = f"a list of {len(arrival.items)}" if isinstance(arrival, Strands) else "one tensor"
@@ -37,6 +38,8 @@ def input_names(site: Site, expression: tree.Wiring, arrival: Arrival) -> dict[s
             "F0410", f"this wiring names {len(expression.names)} inputs, and {comes} comes in",
             expression.span, "", "name as many inputs as come, or `wiring(x)` for the whole list",
         )  # fmt: skip
+    for name, item in zip(expression.names, arrival.items, strict=True):
+        site.builder.name_inputs(item, name)
     values = (value_of(site.builder, item) for item in arrival.items)
     return dict(zip(expression.names, values, strict=True))
 

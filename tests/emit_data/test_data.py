@@ -12,7 +12,7 @@ import pytest
 
 from fractal_dsl.emit.data import VERSION, to_graphml, to_json
 from fractal_dsl.ir.flatten import flatten
-from fractal_dsl.ir.graph import Apply, Input, Join, Operand, Program, Ref, Segment
+from fractal_dsl.ir.graph import Apply, Graph, Input, Join, Operand, Program, Ref, Segment
 from fractal_dsl.ir.operators.pooling import MaxPool
 from fractal_dsl.ir.shapes import image
 from tests.emit_diagram.pictures import SHAPE, net, row
@@ -38,6 +38,15 @@ def test_json_says_what_it_is() -> None:
     assert document["input"] == {"kind": "image", "sizes": [3, 32, 32]}
     assert document["sampling"]["local"] == 0.15
     assert document["entry"] == len(document["graphs"]) - 1 == NET.entry
+
+
+def test_json_lists_several_inputs_and_outputs() -> None:
+    one, other = image(3, 8, 8), image(5, 4, 4)
+    outputs = (Operand(Ref(1)), Operand(Ref(0)), Operand(Ref(1)))
+    graph = Graph("net", "net", (Input(one), Input(other)), outputs)
+    document = json.loads(to_json(Program("Net", (graph,), 0)))
+    assert [shape["sizes"] for shape in document["input"]] == [[3, 8, 8], [5, 4, 4]]
+    assert [shape["sizes"] for shape in document["output"]] == [[5, 4, 4], [3, 8, 8], [5, 4, 4]]
 
 
 def test_json_has_every_graph_and_node() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fractal_dsl.emit.diagram import DrawOptions
-from fractal_dsl.emit.diagram.panels import Leaf, collapsed
+from fractal_dsl.emit.diagram.panels import Leaf, collapsed, expanded
 from fractal_dsl.emit.diagram.sheet import Kind
+from fractal_dsl.ir.graph import Program
 from fractal_dsl.semantics import elaborate, resolve
 from fractal_dsl.source import Source
 from fractal_dsl.syntax import parse
 
 
+def compiled(text: str) -> Program:
+    return elaborate(resolve(parse(Source("Drawn.fdl", text))), None, {}).program
+
+
 def panels(text: str) -> list[Leaf]:
-    program = elaborate(resolve(parse(Source("Drawn.fdl", text))), None, {}).program
-    found, notes = collapsed(program, DrawOptions())
+    found, notes = collapsed(compiled(text), DrawOptions())
     assert notes == ()
     return found
 
@@ -89,6 +95,77 @@ def test_a_name_for_a_name_is_no_panel() -> None:
     assert len(boxes(net)) in (1, 2)
     assert outer.title.startswith("outer")
     assert boxes(outer)[0] == "conv(8)"
+
+
+BODY = """
+body(c) = conv2d(c, 7, groups = c) >> layer_norm >> conv2d(4 * c, 1) >> gelu >> conv2d(c, 1)
+net = conv(8) >> (id + body(8)) >> (id + body(8))
+"""
+LAYERS = ["conv2d(8, 7, groups = 8)", "layer_norm", "conv2d(32, 1)", "gelu", "conv2d(8, 1)"]
+
+
+def test_a_box_hides_no_second_layer() -> None:
+    net, body = panels(BODY)
+    assert boxes(net) == ["conv(8)", "body(8)", "+", "body(8)", "+"]
+    assert [item.kind for item in net.sheet.items].count(Kind.CALL) == 2
+    assert boxes(body) == LAYERS
+
+
+def test_expanded_it_hides_none_either() -> None:
+    whole = expanded(compiled(BODY), DrawOptions())
+    assert boxes(whole) == ["conv(8)", *LAYERS, "+", *LAYERS, "+"]
+
+
+@pytest.mark.parametrize(
+    "unit, kind",
+    [
+        ("conv2d(8, 1) >> batch_norm >> relu >> dropout(0.1)", Kind.CONV),
+        ("batch_norm >> relu >> conv2d(8, 1)", Kind.CONV),
+        ("layer_norm >> linear(8) >> gelu", Kind.DENSE),
+        ("batch_norm >> relu", Kind.OTHER),
+        ("id * sigmoid", Kind.CALL),
+        ("conv2d(8, 1) >> global_avg_pool", Kind.CALL),
+        ("id + (conv2d(8, 1) >> relu)", Kind.CALL),
+        ("(2 * id) >> conv2d(8, 1)", Kind.CALL),
+    ],
+)
+def test_a_layer_and_its_trimmings_are_one_box(unit: str, kind: Kind) -> None:
+    net, *_ = panels(f"unit = {unit}\nnet = conv(8) >> global_avg_pool >> unit\n")
+    assert [item.kind for item in net.sheet.items if item.text == "unit"] == [kind]
+
+
+def test_so_it_does_where_they_have_two_names() -> None:
+    spec = "body(w) = conv(w) >> conv(w)\nb(w) = body(w)\nnet = b(8) >> relu >> b(16)\n"
+    _, block = panels(spec)
+    assert boxes(block) == ["conv(…)", "conv(…)"]
+
+
+def test_another_name_for_a_layer_is_no_panel() -> None:
+    (only,) = panels("wide(w) = conv(2 * w)\nnet = wide(8) >> relu\n")
+    assert boxes(only) == ["conv(16)", "relu"]
+
+
+@pytest.mark.parametrize(
+    "argument, shown",
+    [("0.03529411764705883", "0.0353"), ("1234.5", "1230"), ("0.1", "0.1"), ("7, 0.25", "7, 0.25")],
+)
+def test_numbers_have_three_digits(argument: str, shown: str) -> None:
+    spec = f"unit(a, b = 0) = relu >> (id + tanh)\nnet = conv(8) >> unit({argument})\n"
+    net, unit = panels(spec)
+    assert boxes(net) == ["conv(8)", f"unit({shown})"]
+    assert unit.title == f"unit({shown})"
+    (only,) = panels("net = dropout(0.123456) >> (0.333333 * id)")
+    assert boxes(only) == ["dropout(0.123)", "0.333 * x"]
+
+
+def test_wires_are_no_part_of_a_label() -> None:
+    spec = (
+        "gate(k, u, us, p) = (u >> linear(k)) * (us[0] >> dropout(p))\n"
+        "net on vector[8] = wiring(x) { return gate(8, x, [x, x], 0.5) >> linear(2) }\n"
+    )
+    net, gate = panels(spec)
+    assert boxes(net) == ["gate(8, p = 0.5)", "linear(2)"]
+    assert gate.title == "gate(8, p = 0.5)"
 
 
 def test_equations_and_open_blocks() -> None:

@@ -3,9 +3,10 @@
 The format, version 1. Positions count from 0; objects keep the order of keys given here.
 
 - the document: `format` ("fractalc-program"), `version`, `name`, `doc`, `input` and `output`
-  (shapes), `entry` (position of the net among `graphs`), `sampling` (what `drop_path` says,
-  or null), `head_parameters` (each with `name`, `value`, and the `nodes` of the net and
-  the `attribute` of them that it sets), `graphs` (callees before callers);
+  (a shape, or a list of shapes where there are several), `entry` (position of the net among
+  `graphs`), `sampling` (what `drop_path` says, or null), `head_parameters` (each with `name`,
+  `value`, and the `nodes` of the net and the `attribute` of them that it sets), `graphs`
+  (callees before callers);
 - a shape: `{"kind": "image", "sizes": [3, 32, 32]}`, without the batch axis;
 - a graph, a template for all its instances: `label`, `rule`, `equation`, `doc`, `recursion`
   (`{"group", "level"}` or null), `is_open`, `branches`, `is_closure`, `file` and `line` (the name
@@ -31,6 +32,7 @@ Numbers that JSON has no sign for (infinities) are strings.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from math import isfinite
 from pathlib import PurePath
@@ -55,8 +57,8 @@ def to_json(program: Program) -> str:
         "version": VERSION,
         "name": program.name,
         "doc": program.doc,
-        "input": _shape(program.input),
-        "output": _shape(program.output),
+        "input": _shapes(program.net.inputs),
+        "output": _shapes(program.net.output_shapes),
         "entry": program.entry,
         "sampling": asdict(program.sampling) if program.sampling else None,
         "head_parameters": [given._asdict() for given in program.head_parameters],
@@ -172,6 +174,12 @@ def _operand(operand: Operand) -> Object:
 
 def _shape(shape: Shape) -> Object:
     return {"kind": shape.kind, "sizes": list(shape.sizes)}
+
+
+def _shapes(shapes: Sequence[Shape]) -> Object | list[Object]:
+    """The one shape as it is, several as a list."""
+    written = [_shape(shape) for shape in shapes]
+    return written[0] if len(written) == 1 else written
 
 
 def _line(span: Span | None) -> int | None:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from fractal_dsl.emit.diagram import columns
 from fractal_dsl.emit.diagram.geometry import Frame, Placement, Spot
 from fractal_dsl.emit.diagram.labels import text_width
+from fractal_dsl.emit.diagram.places import told
 from fractal_dsl.emit.diagram.ports import with_ports
 from fractal_dsl.emit.diagram.series import (
     Box,
@@ -46,7 +47,8 @@ def arrange(sheet: Sheet, layered: Layered) -> Placement:
     arranger = _Arranger(ported.sheet, sizes, layered)
     knots = arranger.knots()
     if None in knots:
-        return layered(sheet, sizes, range(len(sheet.items)), range(len(sheet.links)))
+        whole = layered(sheet, sizes, range(len(sheet.items)), range(len(sheet.links)))
+        return replace(whole, paths=told(sheet, whole.paths))
     cuts = arranger.cuts()
     if cuts or knots:
         ported = with_ports(sheet, cuts, knots)
@@ -54,7 +56,7 @@ def arrange(sheet: Sheet, layered: Layered) -> Placement:
     whole = arranger.run()
     count = len(sheet.items)
     spots = {at: spot for at, spot in whole.spots.items() if at < count}
-    paths = dict(enumerate(ported.whole(whole.paths, len(sheet.links))))
+    paths = dict(enumerate(ported.whole(told(sheet, whole.paths), len(sheet.links))))
     frames = tuple(
         frame._replace(items=tuple(at for at in frame.items if at < count))
         for frame in whole.frames
@@ -119,7 +121,7 @@ class _Arranger:
             items,
             links,
             lambda item: sizes.measure(self.sheet.items[item]),
-            lambda link: sizes.wire(self.sheet.links[link]),
+            lambda link: sizes.wire(self.sheet, link),
         )
 
     def cut(self, pieces: Sequence[Piece]) -> Slab:

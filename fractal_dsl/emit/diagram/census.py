@@ -6,13 +6,18 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from fractal_dsl.emit.diagram.labels import is_ordered
 from fractal_dsl.ir.graph import Apply, Call, Graph, Input, Join, Node, Operand, Program, Share
 from fractal_dsl.ir.operators import Attributes
+from fractal_dsl.ir.operators.elementwise import ELEMENTWISE
+from fractal_dsl.ir.operators.normalisation import NORMALISATION
 
 __all__ = ["ENDLESS", "Census"]
 
 SIZES = frozenset({"channels", "features", "groups", "rate"})
 ENDLESS = 10**9
+# What a convolution is drawn with in one box: its norm, its activation, its dropout.
+TRIMMINGS = {"batch_norm", *(spec.name for spec in (*NORMALISATION, *ELEMENTWISE))} - {"scalar"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Census:
 
     @cached_property
     def leaves(self) -> frozenset[int]:
-        """Graphs of operators alone, drawn as one box wherever they are called."""
+        """Graphs drawn as one box wherever they are called: one operator and its `TRIMMINGS`."""
         return frozenset(at for at, graph in enumerate(self.program.graphs) if _is_leaf(graph))
 
     @cached_property
@@ -33,21 +38,31 @@ class Census:
 
     @cached_property
     def unfolding(self) -> frozenset[int]:
-        """Graphs drawn in place of their calls: recursive or empty ones, and joins left open."""
+        """Graphs drawn in place of their calls.
+
+        Recursive or empty ones, joins left open, and other names for a leaf.
+        """
         return frozenset(
             at
             for at, graph in enumerate(self.program.graphs)
-            if (graph.recursion is not None or graph.is_open or at in self.empty)
-            and at not in self.leaves
+            if at not in self.leaves
+            and (
+                graph.recursion is not None
+                or graph.is_open
+                or at in self.empty
+                or self._only_callee(graph) in self.leaves
+            )
         )
 
     def alias(self, at: int) -> int | None:
-        """What a graph calls, if it does nothing else."""
-        nodes = [node for node in self.program.graphs[at].nodes if not isinstance(node, Input)]
+        """What a graph calls, if it does nothing else and that is no leaf."""
+        only = self._only_callee(self.program.graphs[at])
+        return None if only in self.leaves else only
+
+    def _only_callee(self, graph: Graph) -> int | None:
+        nodes = [node for node in graph.nodes if not isinstance(node, Input)]
         only = nodes[0] if len(nodes) == 1 else None
-        if isinstance(only, Call) and only.count == 1 and only.callee not in self.leaves:
-            return only.callee
-        return None
+        return only.callee if isinstance(only, Call) and only.count == 1 else None
 
     @cached_property
     def closed(self) -> frozenset[int]:
@@ -120,7 +135,9 @@ class Census:
 
     def _look(self, graph: Graph, opened: frozenset[int]) -> Iterable[Hashable]:
         for node in graph.nodes:
-            sources = tuple(sorted({ref.node for ref in node.inputs}))
+            sources: tuple[Hashable, ...] = node.inputs
+            if not is_ordered(node):
+                sources = tuple(sorted({ref.node for ref in node.inputs}))
             if isinstance(node, Call):
                 drawn = node.callee in opened or node.callee in self.leaves
                 callee = self.program.graphs[node.callee]
@@ -133,9 +150,11 @@ class Census:
 
 
 def _is_leaf(graph: Graph) -> bool:
-    alone = all(isinstance(node, Input | Apply) for node in graph.nodes)
-    single = len(graph.inputs) == len(graph.outputs) == 1
-    return alone and single and not graph.is_open and not _is_empty(graph)
+    """Whether its box hides no second layer: `conv` is a leaf, two convolutions are none."""
+    series = [node for node in graph.nodes if isinstance(node, Apply) and len(node.inputs) == 1]
+    alone = len(series) + 1 == len(graph.nodes) and len(graph.outputs) == 1
+    main = [node for node in series if node.attributes.operator not in TRIMMINGS]
+    return alone and len(main) <= 1 and not graph.is_open and not _is_empty(graph)
 
 
 def _is_empty(graph: Graph) -> bool:

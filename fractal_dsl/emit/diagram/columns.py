@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractal_dsl.emit.diagram.geometry import Path, Placement, Point, Spot, polyline
 from fractal_dsl.emit.diagram.series import Box, Branch, Fork, Piece, Wire
 from fractal_dsl.emit.diagram.sheet import Kind, Sheet
-from fractal_dsl.emit.diagram.theme import WIRE, Sizes, label_width
+from fractal_dsl.emit.diagram.theme import ELBOW, STEP, WIRE, Sizes, label_width
 
 __all__ = ["place"]
 
@@ -57,7 +57,8 @@ def place(sheet: Sheet, branch: Branch, sizes: Sizes) -> Placement:
     _straighten(layout)
     _stretch_bars(layout)
     starts = _bus_starts(layout)
-    paths = {link: _path(layout, link, starts.get(link)) for link in layout.lanes}
+    stops = _stops(layout)
+    paths = {link: _path(layout, link, starts.get(link), stops.get(link)) for link in layout.lanes}
     placed = Placement(branch.measure.width, branch.measure.height, layout.spots, paths)
     return _with_room(placed, sheet)
 
@@ -177,12 +178,34 @@ def _from_live(layout: _Layout, link: int, middle: float) -> tuple[bool, float]:
     return not layout.sheet.links[link].live, abs(layout.lanes[link].x - middle)
 
 
-def _path(layout: _Layout, link: int, start: float | None) -> Path:
+def _stops(layout: _Layout) -> dict[int, Point]:
+    """Where lines whose order counts turn down to a box: each on its own share of it.
+
+    Of those that come from one side, the inner ones turn higher, so that no two meet.
+    """
+    entering: dict[int, list[int]] = {}
+    for link in layout.lanes:
+        ends = layout.sheet.links[link]
+        if ends.place and not layout.sheet.items[ends.target].kind.is_bar:
+            entering.setdefault(ends.target, []).append(link)
+    stops: dict[int, Point] = {}
+    for box, links in entering.items():
+        spot, share = layout.spots[box], layout.spots[box].width / len(links)
+        links.sort(key=lambda link: layout.lanes[link].x)
+        for at, link in enumerate(links):
+            x = layout.lanes[link].x
+            left, right = spot.left + at * share + BARE, spot.left + (at + 1) * share - BARE
+            inward = at if x < left else len(links) - 1 - at
+            stops[link] = Point(min(max(x, left), right), spot.top - ELBOW - STEP * inward)
+    return stops
+
+
+def _path(layout: _Layout, link: int, start: float | None, turn: Point | None) -> Path:
     ends, lane = layout.sheet.links[link], layout.lanes[link]
     source, target = layout.spots[ends.source], layout.spots[ends.target]
     if start is None:
         start = _on(layout, ends.source, source, lane.x)
-    stop = _on(layout, ends.target, target, lane.x)
+    stop, elbow = turn or (_on(layout, ends.target, target, lane.x), target.top)
     bend = source.bottom
     if layout.sheet.items[ends.source].kind is not Kind.PORT:
         bend = min(source.bottom + 6, lane.bottom)
@@ -190,7 +213,8 @@ def _path(layout: _Layout, link: int, start: float | None) -> Path:
         Point(start, source.bottom),
         Point(start, bend),
         Point(lane.x, bend),
-        Point(lane.x, target.top),
+        Point(lane.x, elbow),
+        Point(stop, elbow),
         Point(stop, target.top),
     ]
     if start == lane.x:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from graphviz import Digraph, escape, nohtml  # type: ignore[import-untyped]
 
 from fractal_dsl.emit.diagram.figure import Figure, Key, Panel, Words
 from fractal_dsl.emit.diagram.geometry import Frame, Path, Point, Spot
 from fractal_dsl.emit.diagram.labels import text_width
-from fractal_dsl.emit.diagram.sheet import Item, Link, Sheet
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
 from fractal_dsl.emit.diagram.theme import (
     DEAD_BAR,
     DEAD_INK,
@@ -54,7 +55,7 @@ class _Writer:
         graph.attr("node", shape="box", fixedsize="true", fontname=FONT, fontcolor=INK)
         graph.attr("node", fontsize=_n(TEXT), penwidth="0.8", margin="0")
         graph.attr("edge", fontname=FONT, fontsize=_n(SMALL), fontcolor="#4a4f55", color="#4a4f55")
-        graph.attr("edge", penwidth="0.8", arrowsize="0.45")
+        graph.attr("edge", penwidth="0.8", arrowsize="0.45", labelfontsize=_n(SMALL))
         for panel in self.figure.panels:
             self.panel(graph, panel)
         for key in self.figure.legend:
@@ -140,6 +141,8 @@ class _Writer:
             places = self.pointed(points)
         if link.text and path.label:
             attributes |= {"label": literal(link.text), "lp": self.at(path.label)}
+        if path.head:
+            attributes |= {"headlabel": literal(link.place), "head_lp": self.at(path.head)}
         graph.edge(names[link.source], names[link.target], pos=" ".join(places), **attributes)
 
     def pointed(self, points: list[Point]) -> list[str]:
@@ -152,18 +155,39 @@ class _Writer:
 
 
 def bare_source(sheet: Sheet, sizes: Sizes, items: Sequence[int], links: Sequence[int]) -> str:
-    """Part of a sheet without texts or positions, for Graphviz's `dot` to lay out in layers."""
+    """Part of a sheet without texts or positions, for Graphviz's `dot` to lay out in layers.
+
+    Links whose order counts enter their target side by side, the first on the left; so stand
+    several inputs at the top, and several outputs at the bottom.
+    """
     graph = Digraph("part")
     graph.attr("graph", rankdir="TB", nodesep="0.22", ranksep="0.3")
     graph.attr("node", shape="box", fixedsize="true", label="")
     graph.attr("edge", fontname=FONT, fontsize=_n(SMALL), arrowhead="none")
+    slots: dict[int, list[int]] = {}
+    for at in links:
+        if sheet.links[at].place:
+            slots.setdefault(sheet.links[at].target, []).append(at)
     for at in items:
         width, height = sizes.item(sheet.items[at])
-        graph.node(f"n{at}", width=_n(width / 72, 4), height=_n(height / 72, 4))
+        size = {"width": _n(width / 72, 4), "height": _n(height / 72, 4)}
+        if at in slots:
+            size |= {
+                "shape": "record",
+                "label": nohtml("|".join(f"<s{slot}>" for slot in slots[at])),
+            }
+        graph.node(f"n{at}", **size)
     for at in links:
         link = sheet.links[at]
         text = {"label": literal(f"  {link.text}  ")} if link.text else {}
-        graph.edge(f"n{link.source}", f"n{link.target}", id=f"e{at}", **text)
+        slot = f":s{at}:n" if link.place else ""
+        graph.edge(f"n{link.source}", f"n{link.target}{slot}", id=f"e{at}", **text)
+    for kind, rank in ((Kind.INPUT, "source"), (Kind.OUTPUT, "sink")):
+        row = [f"n{at}" for at in items if sheet.items[at].kind is kind]
+        if len(row) > 1:
+            with graph.subgraph(graph_attr={"rank": rank}) as level:
+                level.edge_attr["style"] = "invis"
+                level.edges(pairwise(row))
     text_: str = graph.source
     return text_
 

@@ -47,18 +47,24 @@ class Spot(NamedTuple):
 
 
 class Path(NamedTuple):
-    """Cubic Bezier segments (3k + 1 points), and the centre of the text beside them."""
+    """Cubic Bezier segments (3k + 1 points), and the centres of the texts beside them.
+
+    `label` is that of the text of the whole, `head` that of the text at the end.
+    """
 
     points: tuple[Point, ...]
     label: Point | None = None
+    head: Point | None = None
 
     def moved(self, dx: float, dy: float) -> Path:
         label = self.label.moved(dx, dy) if self.label else None
-        return Path(tuple(point.moved(dx, dy) for point in self.points), label)
+        head = self.head.moved(dx, dy) if self.head else None
+        return Path(tuple(point.moved(dx, dy) for point in self.points), label, head)
 
     def then(self, other: Path) -> Path:
         """This path and the one that starts where it ends."""
-        return Path(self.points + other.points[1:], self.label or other.label)
+        points = self.points + other.points[1:]
+        return Path(points, self.label or other.label, self.head or other.head)
 
 
 class Frame(NamedTuple):

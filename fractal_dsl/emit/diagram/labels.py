@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 
 from fractal_dsl.emit.diagram.sheet import Kind
-from fractal_dsl.ir.graph import Apply, Graph
+from fractal_dsl.ir.graph import Apply, Call, Graph, Node
 from fractal_dsl.ir.operators import Attributes
 from fractal_dsl.ir.operators.elementwise import Scalar
 from fractal_dsl.ir.operators.extern import Extern
 from fractal_dsl.ir.operators.values import Chunk, Parameter, Slice
 from fractal_dsl.ir.shapes import Shape
 
-__all__ = ["clean", "kind_of", "leaf_kind", "operator_text", "shape_text", "text_width", "times"]
+__all__ = [
+    "call_text",
+    "clean",
+    "is_ordered",
+    "kind_of",
+    "leaf_kind",
+    "operator_text",
+    "shape_text",
+    "text_width",
+    "times",
+]
 
 # The font has no circled plus and no ring; FDL's own ASCII spelling stands in for them.
 SUBSTITUTES = str.maketrans({"⊕": "(+)", "∘": "."})
 
 SIGNS = {
     "sum": "+",
-    "difference": "a \N{MINUS SIGN} b",
+    "difference": "\N{MINUS SIGN}",
     "product": "\N{MULTIPLICATION SIGN}",
-    "quotient": "a / b",
+    "quotient": "/",
     "maximum": "max",
     "minimum": "min",
     "concat": "++",
 }
+DECIMAL = re.compile(r"(?<![\w.])\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
+UNORDERED = frozenset({"sum", "product", "maximum", "minimum"})
 
 KINDS = {
     "conv2d": Kind.CONV,
@@ -58,6 +71,16 @@ def clean(text: str, limit: int = 40) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def call_text(label: str, limit: int = 40) -> str:
+    """The label of a graph, its numbers rounded: `unit(384, 0.0353)`."""
+    return clean(DECIMAL.sub(lambda found: _rounded(float(found[0])), label), limit)
+
+
+def _rounded(value: float) -> str:
+    """Three digits, which is what a picture has room for."""
+    return f"{float(f'{value:.3g}'):g}"
+
+
 def text_width(text: str, size: float) -> float:
     """Width in points of `text` in the drawing's font; exact for ASCII but for kerning."""
     return sum(_advance(char) for char in text) * size / 1000
@@ -83,9 +106,15 @@ def times(count: int) -> str:
 
 
 def kind_of(node: Apply) -> Kind:
-    if len(node.inputs) > 1:
-        return Kind.MERGE
-    return KINDS.get(node.attributes.operator, Kind.OTHER)
+    other = Kind.MERGE if len(node.inputs) > 1 else Kind.OTHER
+    return KINDS.get(node.attributes.operator, other)
+
+
+def is_ordered(node: Node) -> bool:
+    """Whether it matters which of its inputs comes first."""
+    if isinstance(node, Apply):
+        return len(node.inputs) > 1 and node.attributes.operator not in UNORDERED
+    return isinstance(node, Call) and len(node.inputs) > 1
 
 
 def leaf_kind(graph: Graph) -> Kind:
@@ -127,4 +156,4 @@ def _arguments(attributes: Attributes) -> Iterable[str]:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _rounded(value) if isinstance(value, float) else str(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fractal_dsl.emit.diagram.census import ENDLESS, Census
-from fractal_dsl.emit.diagram.labels import clean, times
+from fractal_dsl.emit.diagram.labels import call_text, clean, times
 from fractal_dsl.emit.diagram.options import DrawOptions
 from fractal_dsl.emit.diagram.runs import shortened
 from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
@@ -154,7 +154,10 @@ class _Drawer:
         )
         sheet = spread(self.program, first, scheme)
         if len({self.program.graphs[at].recursion for at in members}) == 1:
-            others = [spread(self.program, at, scheme) for at in members[1:MOST_COMPARED]]
+            others = [
+                spread(self.program, at, replace(scheme, opened=self.opened(at)))
+                for at in members[1:MOST_COMPARED]
+            ]
             sheet = told_alike(sheet, others)
         sheet = self.limited(shortened(sheet))
         if not self.equal_shapes(members):
@@ -183,14 +186,14 @@ class _Drawer:
         levels = {self.program.graphs[at].recursion for at in members}
         many = sum(self.census.instances[at] for at in members)
         labels = {self.program.graphs[at].label for at in members}
-        name = clean(first.label if len(labels) == 1 or len(levels) > 1 else first.rule)
+        name = call_text(first.label if len(labels) == 1 or len(levels) > 1 else first.rule)
         return f"{name} {times(many)}" if many > 1 and len(levels) == 1 else name
 
     def names(self, members: Sequence[int]) -> Iterable[str]:
         """Which graphs a panel stands for."""
         counts: dict[str, int] = {}
         for at in members:
-            label = clean(self.program.graphs[at].label, 24)
+            label = call_text(self.program.graphs[at].label, 24)
             counts[label] = counts.get(label, 0) + self.census.instances[at]
         levels = {self.program.graphs[at].recursion for at in members}
         if len(levels) > 1:
@@ -238,11 +241,22 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def summary(sheet: Sheet) -> Sheet:
-    """`sheet` as one box between its first input and its last output."""
-    into = next(link.shape for link in sheet.links if sheet.items[link.source].kind is Kind.INPUT)
-    box = Item(Kind.OTHER, f"{len(sheet.items) - 2:,} parts")
-    items = (sheet.items[0], box, sheet.items[-1])
-    return Sheet(items, (Link(0, 1, into), Link(1, 2, sheet.links[-1].shape)))
+    """`sheet` as one box between what comes in and what goes out."""
+    into = {link.source: link.shape for link in sheet.links}
+    out = {link.target: link.shape for link in sheet.links}
+    start, first = _together(sheet, Kind.INPUT, into)
+    end, last = _together(sheet, Kind.OUTPUT, out)
+    inner = sum(item.kind not in (Kind.INPUT, Kind.OUTPUT) for item in sheet.items)
+    items = (start, Item(Kind.OTHER, f"{inner:,} parts"), end)
+    return Sheet(items, (Link(0, 1, first), Link(1, 2, last)))
+
+
+def _together(sheet: Sheet, kind: Kind, shapes: Mapping[int, str]) -> tuple[Item, str]:
+    """The only item of a kind and its shape, or one that stands for several."""
+    ats = [at for at, item in enumerate(sheet.items) if item.kind is kind]
+    if len(ats) == 1:
+        return sheet.items[ats[0]], shapes.get(ats[0], "")
+    return Item(kind, f"{len(ats)} {kind.value}s"), ""
 
 
 def _listed(names: Sequence[str]) -> str:

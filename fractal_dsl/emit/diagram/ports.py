@@ -63,7 +63,8 @@ def with_ports(
     """Add a port after each box that feeds many, and before each box that many feed.
 
     A bar is wide enough to do without, unless it is one of `cuts` or what it feeds is a group
-    of its own. Groups that are `knots` have ports only where a line comes in.
+    of its own; so is a box for operands whose order counts. Groups that are `knots` have ports
+    only where a line comes in.
     """
     adder = _Adder(sheet)
     for item, links in enumerate(sheet.leaving()):
@@ -72,7 +73,7 @@ def with_ports(
         ):
             adder.fan_out(item, links)
     for item, links in enumerate(sheet.entering()):
-        if len(links) > 1 and adder.forks(item, knots):
+        if len(links) > 1 and adder.forks(item, knots) and not sheet.items[item].places:
             adder.fan_in(item, links)
     return Ported(
         Sheet(tuple(adder.items), tuple(adder.links), sheet.groups), adder.before, adder.after

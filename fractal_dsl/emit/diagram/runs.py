@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from fractal_dsl.emit.diagram.labels import times
-from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Sheet
 
 __all__ = ["shortened"]
 
@@ -74,11 +74,10 @@ def _merged(sheet: Sheet, runs: Sequence[Sequence[int]]) -> Sheet:
     position = {at: number for number, at in enumerate(kept)}
     items = tuple(replace(sheet.items[at], text=texts.get(at, sheet.items[at].text)) for at in kept)
     links = tuple(
-        Link(
-            position[inside.get(link.source, link.source)],
-            position[link.target],
-            link.shape,
-            link.note,
+        replace(
+            link,
+            source=position[inside.get(link.source, link.source)],
+            target=position[link.target],
         )
         for link in sheet.links
         if link.source not in inside or link.source in lasts

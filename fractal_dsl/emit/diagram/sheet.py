@@ -36,7 +36,8 @@ class Item:
     """One part. `group` is the group of the sheet that it belongs to.
 
     `key` is equal for parts that may be drawn as one, "x n": what kind it is of, what family
-    (equal but for sizes), and which it is. None where it must be drawn alone.
+    (equal but for sizes), and which it is. None where it must be drawn alone. `places` is the
+    number of operands whose order counts.
     """
 
     kind: Kind
@@ -44,17 +45,22 @@ class Item:
     group: int | None = None
     key: tuple[Hashable, Hashable, Hashable] | None = None
     live: bool = True
+    places: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A value on its way from one item to another; `shape` is given where it is new."""
+    """A value on its way from one item to another; `shape` is given where it is new.
+
+    `place` says which operand of the target it is, where their order counts.
+    """
 
     source: int
     target: int
     shape: str = ""
     note: str = ""
     live: bool = True
+    place: str = ""
 
     @property
     def text(self) -> str:

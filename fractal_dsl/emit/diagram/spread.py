@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from fractal_dsl.emit.diagram.labels import (
+    call_text,
     clean,
+    is_ordered,
     kind_of,
     leaf_kind,
     operator_text,
@@ -85,9 +87,13 @@ class _Spreader:
 
     def run(self, graph: Graph) -> None:
         start, end = self.scheme.ends
+        comes = [node for node in graph.nodes if isinstance(node, Input)]
+        names = iter(_ends(start, [node.name for node in comes if node.shape != NETWORK]))
         inputs = tuple(
-            UNSEEN if shape == NETWORK else self.add(Item(Kind.INPUT, start), shape, True)
-            for shape in graph.inputs
+            UNSEEN
+            if node.shape == NETWORK
+            else self.add(Item(Kind.INPUT, next(names)), node.shape, True)
+            for node in comes
         )
         top = _Frame(graph, inputs, None)
         self.expand(top)
@@ -98,8 +104,8 @@ class _Spreader:
             self.operands(top, outputs, made, None)
             self.finish(made, end)
             return
-        for operand in outputs:
-            self.finish(top.value(operand.source), end)
+        for operand, text in zip(outputs, _ends(end, [""] * len(outputs)), strict=True):
+            self.finish(top.value(operand.source), text)
 
     def finish(self, source: int, text: str) -> None:
         made = self.add(Item(Kind.OUTPUT, text), self.shapes[source], False)
@@ -135,22 +141,26 @@ class _Spreader:
         self.news.append(new)
         return len(self.items) - 1
 
-    def link(self, source: int, target: int, note: str = "", live: bool = True) -> None:
+    def link(
+        self, source: int, target: int, note: str = "", live: bool = True, place: str = ""
+    ) -> None:
         told = self.news[source] or self.items[target].kind is Kind.OUTPUT
         shape = shape_text(self.shapes[source]) if told else ""
-        self.links.append(Link(source, target, shape, note, live))
+        self.links.append(Link(source, target, shape, note, live, place))
 
-    def part(self, item: Item, inputs: Values, shape: Shape) -> int:
+    def part(self, item: Item, inputs: Values, shape: Shape, *, ordered: bool) -> int:
         """A box or a merge, with its links; its shape is news unless its first input has it."""
+        item = replace(item, places=len(inputs) if ordered else 0)
         made = self.add(item, shape, not inputs or shape != self.shapes[inputs[0]])
-        for source in inputs:
-            self.link(source, made)
+        for at, source in enumerate(inputs, 1):
+            self.link(source, made, place=str(at) if ordered else "")
         return made
 
     def apply(self, node: Apply, frame: _Frame) -> int:
         text = _named(operator_text(node.attributes), node.tag)
         item = Item(kind_of(node), text, frame.group, ("operator", text, text))
-        return self.part(item, tuple(frame.value(ref) for ref in node.inputs), node.shape)
+        inputs = tuple(frame.value(ref) for ref in node.inputs)
+        return self.part(item, inputs, node.shape, ordered=is_ordered(node))
 
     def join(self, node: Join, frame: _Frame) -> int:
         made = self.add(Item(Kind.JOIN, _named("", node.tag), frame.group), node.shape, False)
@@ -181,12 +191,12 @@ class _Spreader:
             group = frame.group
             if group is None and node.callee in self.scheme.groups:
                 group = len(self.groups)
-                self.groups.append(_named(clean(callee.label), node.tag))
+                self.groups.append(_named(call_text(callee.label), node.tag))
             stack.append(_Frame(callee, inputs, group))
             return
         leaf = node.callee in self.scheme.leaves
         kind = leaf_kind(callee) if leaf else Kind.CALL
-        text = _named(clean(callee.label), node.tag)
+        text = _named(call_text(callee.label), node.tag)
         if node.network is not None:
             text = f"{text} (shared)"
         inputs = tuple(one for one in inputs if one != UNSEEN)
@@ -196,7 +206,8 @@ class _Spreader:
         if node.count > drawn:
             text = f"{text} {times(node.count)}"
         for _ in range(drawn):
-            made = self.part(Item(kind, text, frame.group, key), inputs, node.shapes[0])
+            item = Item(kind, text, frame.group, key)
+            made = self.part(item, inputs, node.shapes[0], ordered=len(inputs) > 1)
             inputs = (made,)
         if len(set(node.shapes)) > 1:
             self.news[made] = False  # its links differ in shape
@@ -216,6 +227,13 @@ class _Spreader:
             stack.append(_Frame(frame.graph, outputs, group, frame.copy + 1))
             return
         caller.values.append(outputs)
+
+
+def _ends(word: str, names: Sequence[str]) -> list[str]:
+    """Texts for what comes in or goes out: its name, or its number where there are several."""
+    if len(names) == 1:
+        return [word]
+    return [clean(name) or f"{word} {at}" for at, name in enumerate(names, 1)]
 
 
 def _named(text: str, tag: str | None) -> str:

@@ -53,7 +53,7 @@ def in_strips(sheet: Sheet, sizes: Sizes, slabs: Sequence[Slab]) -> Placement:
     """The chain of `slabs`, with the links between them."""
     ends = {(link.source, link.target): at for at, link in enumerate(sheet.links)}
     joints = [ends[first.outlet, second.inlet] for first, second in pairwise(slabs)]
-    gaps = [sizes.wire(sheet.links[joint]).height for joint in joints]
+    gaps = [sizes.wire(sheet, joint).height for joint in joints]
     strips = _packed(slabs, gaps)
     page, left = _Page(), 0.0
     eaves = EAVES if len(strips) > 1 else 0.0

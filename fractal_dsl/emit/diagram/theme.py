@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from fractal_dsl.emit.diagram.labels import text_width
 from fractal_dsl.emit.diagram.series import Measure
-from fractal_dsl.emit.diagram.sheet import Item, Kind, Link, Sheet
+from fractal_dsl.emit.diagram.sheet import Item, Kind, Sheet
 
 __all__ = ["FONT", "LOOKS", "Look", "Sizes", "label_width"]
 
 FONT = "Source Sans Pro"
 TEXT, SMALL, TITLE = 10.0, 8.0, 12.0
 BOX_HEIGHT, WORD_HEIGHT, BAR_HEIGHT, SIGN_HEIGHT = 19.0, 14.0, 6.0, 12.0
-WIRE, TOLD_WIRE, LANE, GAP = 13.0, 19.0, 26.0, 22.0
-WIDEST = 96.0
+WIRE, TOLD_WIRE, LANE, GAP, PLACE = 13.0, 19.0, 26.0, 22.0, 20.0
+WIDEST, ELBOW, STEP = 96.0, 7.0, 5.0
 INK, DEAD_INK, DEAD_BAR, PAPER = "#1f2328", "#a8adb3", "#d3d7db", "#ffffff"
 
 
@@ -71,13 +71,14 @@ class Sizes:
         """Width and height of the part itself; a bar's width follows from its columns."""
         if item.kind is Kind.PORT:
             return 0.0, 0.0
+        places = PLACE * item.places
         if item.kind.is_bar:
             text = text_width(item.text, SMALL) + 10 if item.text else 0.0
-            return max(self.conv, text), SIGN_HEIGHT if item.text else BAR_HEIGHT
+            return max(self.conv, text, places), SIGN_HEIGHT if item.text else BAR_HEIGHT
         if item.kind in (Kind.INPUT, Kind.OUTPUT):
             return _natural(item), WORD_HEIGHT
         common = self.conv if item.kind is Kind.CONV else self.box
-        return max(common, _natural(item)), BOX_HEIGHT
+        return max(common, _natural(item), places), BOX_HEIGHT
 
     def measure(self, item: Item) -> Measure:
         """The room that the part takes in a column, a shape on its right included."""
@@ -89,10 +90,13 @@ class Sizes:
         depth = 2 if item.kind is Kind.CALL else 1
         return Measure(max(width + GAP, width / 2 + self.label + 8, self.column), height, depth)
 
-    def wire(self, link: Link) -> Measure:
+    def wire(self, sheet: Sheet, at: int) -> Measure:
+        link = sheet.links[at]
+        target = sheet.items[link.target]
         told = bool(link.text)
+        turns = 0.0 if target.kind.is_bar or not link.place else ELBOW + STEP * (target.places - 1)
         width = max(LANE, 2 * (label_width(link.text) + 7)) if link.note else LANE
-        return Measure(width, TOLD_WIRE if told else WIRE)
+        return Measure(width, max(TOLD_WIRE if told else WIRE, turns))
 
 
 def _common(widths: list[float]) -> float:
