@@ -159,6 +159,10 @@ def activation_bytes(program: Program) -> int:
                 total += 0 if in_place else 4 * node.shape.elements
                 if node.attributes.operator == "attention":  # queries, keys, values; mixed values
                     total += 4 * (3 + 1) * node.shape.elements
+                if node.attributes.operator == "cross_attention":  # keys and values as long as
+                    memory = graph.shape_of(node.inputs[1])  # what is looked at
+                    total += 4 * 2 * node.shape.elements
+                    total += 4 * 2 * memory.sizes[0] * node.shape.channels
     return total
 
 
