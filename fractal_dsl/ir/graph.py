@@ -29,6 +29,7 @@ __all__ = [
     "Sampling",
     "Segment",
     "Share",
+    "references",
 ]
 
 
@@ -199,6 +200,17 @@ class Join:
 
 
 Node: TypeAlias = Input | Apply | Call | Share | Join
+
+
+def references(node: Node) -> tuple[Ref, ...]:
+    """All values that a node needs: its inputs, a weight in common, the instance it uses."""
+    match node:
+        case Apply(weight=int(tied)):
+            return (*node.inputs, Ref(tied))
+        case Call(network=Ref() as network):
+            return (*node.inputs, network)
+        case _:
+            return node.inputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from fractal_dsl.ir.graph import (
     Program,
     Ref,
     Share,
+    references,
 )
 
 __all__ = ["drop_unreached", "live", "recalled", "renumbered"]
@@ -31,12 +32,7 @@ def live(
     needed = {operand.source.node for operand in outputs}
     for at in range(len(nodes) - 1, -1, -1):
         if at in needed:
-            node = nodes[at]
-            needed.update(ref.node for ref in node.inputs)
-            if isinstance(node, Apply) and node.weight is not None:
-                needed.add(node.weight)
-            if isinstance(node, Call) and node.network is not None:
-                needed.add(node.network.node)
+            needed.update(ref.node for ref in references(nodes[at]))
     kept = tuple(sorted(needed, key=lambda at: (not isinstance(nodes[at], Input), at)))
     if kept == tuple(range(len(nodes))):
         return tuple(nodes), tuple(outputs), kept

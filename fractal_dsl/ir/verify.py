@@ -22,6 +22,7 @@ from fractal_dsl.ir.graph import (
     Ref,
     Sampling,
     Share,
+    references,
 )
 from fractal_dsl.ir.operators import OPERATORS, ShapeError, spec_of
 from fractal_dsl.ir.operators.elementwise import StochasticDepth
@@ -256,13 +257,9 @@ def _unused(program: Program, at: int, graph: Graph) -> Problems:
     live = {ref.node for ref in used}
     for position in reversed(range(len(graph.nodes))):
         if position in live:
-            node = graph.nodes[position]
-            used.update(node.inputs)
-            live.update(ref.node for ref in node.inputs)
-            if isinstance(node, Apply) and node.weight is not None:
-                live.add(node.weight)
-            if isinstance(node, Call) and node.network is not None:
-                live.add(node.network.node)
+            needed = references(graph.nodes[position])
+            used.update(needed)
+            live.update(ref.node for ref in needed)
     for position, node in enumerate(graph.nodes):
         if position not in live:
             if at != program.entry or not isinstance(node, Input):

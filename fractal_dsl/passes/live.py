@@ -128,8 +128,6 @@ class LiveWork:
         sampling = self.program.sampling
         if sampling is None:
             return None
-        if _totals(self.program, cost)[self.program.entry] == 0:
-            return None
         try:
             if self._local is None:
                 self._local = _Local.of(self.program, sampling.local)
@@ -209,9 +207,11 @@ class _Local:
         found = (rate_of(graph, operand, rates) for operand in join.operands)
         return JoinLaw(tuple(self.rate if rate is None else rate for rate in found))
 
-    def share(self, cost: Cost) -> float:
-        """Expected live share of the net's work."""
+    def share(self, cost: Cost) -> float | None:
+        """Expected live share of the net's work; None where there is none."""
         total = _totals(self.program, cost)
+        if total[self.program.entry] == 0:
+            return None
         works: list[Work] = []
         for at in range(len(self.program.graphs)):
             works.append(self.work(at, cost, total, works) if total[at] else Work())

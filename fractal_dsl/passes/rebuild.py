@@ -23,6 +23,7 @@ from fractal_dsl.ir.graph import (
     Program,
     Ref,
     Share,
+    references,
 )
 from fractal_dsl.passes.fold import Memo, Steps
 
@@ -37,6 +38,13 @@ class Key(NamedTuple, Generic[C]):
     graph: int
     context: C
     wanted: tuple[int, ...]
+
+
+class Callee(NamedTuple):
+    """What is left of a callee: its number among the new graphs; its old ports that are read."""
+
+    graph: int
+    ports: tuple[int, ...]
 
 
 @dataclass(eq=False)
@@ -123,12 +131,14 @@ class _Rebuilder(Generic[C]):
         for port in key.wanted:
             source = graph.outputs[port].source
             need[source.node].add(source.port)
-        callees: dict[int, int] = {}
+        callees: dict[int, Callee] = {}
         for position in reversed(range(len(graph.nodes))):
             node = graph.nodes[position]
             if need[position]:
                 if isinstance(node, Call | Share):
-                    callees[position] = yield self.read(key, node, need[position])
+                    inside = self.read(key, node, need[position])
+                    made = yield inside
+                    callees[position] = Callee(made, inside.wanted)
                 for ref in self.reads(graph, key, node, callees.get(position)):
                     need[ref.node].add(ref.port)
         if key.graph == self.program.entry:
@@ -137,7 +147,7 @@ class _Rebuilder(Generic[C]):
                     need[position].add(0)
         for position, node in enumerate(graph.nodes):
             if need[position]:
-                self.build(draft, key, position, node, need[position], callees.get(position))
+                self.build(draft, key, position, node, callees.get(position))
         if key.graph == self.program.entry:
             self.entry_places = draft.places
         self.is_less |= not all(need) or len(key.wanted) < len(graph.outputs)
@@ -153,32 +163,28 @@ class _Rebuilder(Generic[C]):
             ports = set(range(len(self.program.graphs[node.callee].outputs)))
         return Key(node.callee, inside, tuple(sorted(ports)))
 
-    def reads(self, graph: Graph, key: Key[C], node: Node, callee: int | None) -> list[Ref]:
+    def reads(self, graph: Graph, key: Key[C], node: Node, callee: Callee | None) -> list[Ref]:
         """The values that a node needs."""
         match node:
             case Call():
                 assert callee is not None
-                found = [node.inputs[at] for at in self.inputs[callee]]
-                return found if node.network is None else [*found, node.network]
+                read = tuple(node.inputs[at] for at in self.inputs[callee.graph])
+                return [*references(replace(node, inputs=read))]
             case Join():
                 return [one.source for one in self.policy.kept(graph, key.context, node)]
-            case Apply() if node.weight is not None:
-                return [*node.inputs, Ref(node.weight, 0)]
             case _:
-                return [*node.inputs]
+                return [*references(node)]
 
-    def build(
-        self, draft: Draft, key: Key[C], at: int, node: Node, need: set[int], callee: int | None
-    ) -> None:
+    def build(self, draft: Draft, key: Key[C], at: int, node: Node, callee: Callee | None) -> None:
         match node:
             case Input():
                 draft.values[Ref(at, 0)] = Ref(draft.put(at, node), 0)
             case Share():
                 assert callee is not None
-                draft.values[Ref(at, 0)] = Ref(draft.put(at, replace(node, callee=callee)), 0)
+                draft.values[Ref(at, 0)] = Ref(draft.put(at, replace(node, callee=callee.graph)), 0)
             case Call():
                 assert callee is not None
-                self.call(draft, at, node, callee, self.read(key, node, need).wanted)
+                self.call(draft, at, node, callee)
             case Join():
                 graph = self.program.graphs[key.graph]
                 kept = self.policy.kept(graph, key.context, node)
@@ -189,10 +195,11 @@ class _Rebuilder(Generic[C]):
                 made = draft.put(at, replace(node, inputs=inputs, weight=tied))
                 draft.values[Ref(at, 0)] = Ref(made, 0)
 
-    def call(self, draft: Draft, at: int, node: Call, callee: int, ports: tuple[int, ...]) -> None:
+    def call(self, draft: Draft, at: int, node: Call, callee: Callee) -> None:
         """A call of what is left; where nothing is left, its inputs go through."""
-        inside = self.graphs[callee]
-        inputs = tuple(draft.values[node.inputs[one]] for one in self.inputs[callee])
+        number, ports = callee
+        inside = self.graphs[number]
+        inputs = tuple(draft.values[node.inputs[one]] for one in self.inputs[number])
         sources = [one.source for one in inside.outputs]
         is_part = len(ports) < len(node.shapes)
         nothing = all(isinstance(inside.nodes[source.node], Input) for source in sources)
@@ -203,7 +210,7 @@ class _Rebuilder(Generic[C]):
         shapes = tuple(node.shapes[port] for port in ports)
         network = None if node.network is None else draft.values[node.network]
         made = draft.put(
-            at, replace(node, callee=callee, inputs=inputs, shapes=shapes, network=network)
+            at, replace(node, callee=number, inputs=inputs, shapes=shapes, network=network)
         )
-        for number, port in enumerate(ports):
-            draft.values[Ref(at, port)] = Ref(made, number)
+        for new, port in enumerate(ports):
+            draft.values[Ref(at, port)] = Ref(made, new)

@@ -17,22 +17,29 @@ __all__ = ["attention", "image", "take", "timing", "tokens", "transpose"]
 def attention(a: sequences.Attention, x: tuple[Tensor, ...], here: Instance) -> Tensor:
     """softmax(q k / sqrt(d)) v for each head; [batch, n, width] to the same."""
     query, key, value = (_heads(part, a.heads) for part in _dense(x[0], here, "qkv").chunk(3, -1))
-    scores = torch.einsum("bhid,bhjd->bhij", query, key) / sqrt(query.shape[-1])
+    scores = _scores(query, key)
     if a.causal:
         length = scores.shape[-1]
         later = torch.arange(length)[:, None] < torch.arange(length)
         scores = scores.masked_fill(later.to(scores.device), float("-inf"))
-    weights = F.dropout(scores.softmax(-1), a.dropout, here.training)
-    mixed = torch.einsum("bhij,bhjd->bihd", weights, value)
-    return _dense(mixed.flatten(2), here, "proj")
+    return _looked_up(scores, value, a.dropout, here)
 
 
 def cross_attention(a: sequences.CrossAttention, x: tuple[Tensor, ...], here: Instance) -> Tensor:
     """softmax(q k / sqrt(d)) v, queries of the first and keys and values of the second."""
     query = _heads(_dense(x[0], here, "q"), a.heads)
     key, value = (_heads(part, a.heads) for part in _dense(x[1], here, "kv").chunk(2, -1))
-    scores = torch.einsum("bhid,bhjd->bhij", query, key) / sqrt(query.shape[-1])
-    weights = F.dropout(scores.softmax(-1), a.dropout, here.training)
+    return _looked_up(_scores(query, key), value, a.dropout, here)
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    """How much each query looks at each key: [batch, heads, queries, keys], before softmax."""
+    return torch.einsum("bhid,bhjd->bhij", query, key) / sqrt(query.shape[-1])
+
+
+def _looked_up(scores: Tensor, value: Tensor, dropout: float, here: Instance) -> Tensor:
+    """Values by what looks at them, the heads side by side, through `proj`."""
+    weights = F.dropout(scores.softmax(-1), dropout, here.training)
     mixed = torch.einsum("bhij,bhjd->bihd", weights, value)
     return _dense(mixed.flatten(2), here, "proj")
 

@@ -25,7 +25,7 @@ from fractal_dsl.runtime.networks import (
 __all__ = ["ColumnRow", "ColumnTable", "column_table", "extract_column"]
 
 
-def extract_column(model: nn.Module, k: int | None) -> nn.Module:
+def extract_column(model: nn.Module, k: int | None) -> fx.GraphModule:
     """Column `k` of `model` (1 the shallowest) as a plain chain of layers; None: everything.
 
     It has copies of the live layers alone, under the names that they have in `model`, and

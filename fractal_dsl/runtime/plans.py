@@ -28,21 +28,22 @@ Shapes: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
 """The shape of a batch, or those of the batches of several inputs."""
 
 
-def _batch(hollow: nn.Module, shapes: Shapes) -> list[Tensor]:
+def _batch(hollow: nn.Module, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
     """Tokens, [batch, length], where the network has an embedding, which takes nothing else."""
     looks_up = any(isinstance(one, nn.Embedding) for one in hollow.modules())
     kind = batch_dtype(hollow)
     return [
-        torch.empty(one, device="meta", dtype=torch.long if looks_up and len(one) == 2 else kind)
-        for one in _shapes(shapes)
+        torch.empty(
+            tuple(one), device="meta", dtype=torch.long if looks_up and len(one) == 2 else kind
+        )
+        for one in shapes
     ]
 
 
-def _shapes(shapes: Shapes) -> list[tuple[int, ...]]:
+def _shapes(given: Shapes) -> list[Sequence[int]]:
     """The shape of each input, where one alone may be given as it is."""
-    found = [one if isinstance(one, int) else tuple(one) for one in shapes]
-    whole = tuple(one for one in found if isinstance(one, int))
-    return [whole] if whole else [one for one in found if not isinstance(one, int)]
+    shapes = [one for one in given if not isinstance(one, int)]
+    return shapes or [[one for one in given if isinstance(one, int)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +82,19 @@ def worst_draw_memory(
     """
     if draws < 1:
         raise ValueError(f"the mean of {draws} plans; at least 1 was expected")
-    hollow = twin(model).train()
+    hollow, shapes = twin(model).train(), _shapes(input_shape)
     everything = plan_of(model, None)
     if everything is None and not any(map(thins, model.modules())):
-        full = _kept(hollow, None, input_shape)
+        full = _kept(hollow, None, shapes)
         return DrawMemory(full, full, 0)
-    drawn = list(_drawn(model, _shapes(input_shape)[0][0], draws, seed))
+    drawn = list(_drawn(model, shapes[0][0], draws, seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        kept = [_kept(hollow, plans, input_shape) for plans in drawn]
+        kept = [_kept(hollow, plans, shapes) for plans in drawn]
     branches: list[Any] = [one for one in hollow.modules() if thins(one)]
     for branch in branches:
         branch.rate = 0.0
-    return DrawMemory(max(_kept(hollow, everything, input_shape), *kept), fmean(kept), draws)
+    return DrawMemory(max(_kept(hollow, everything, shapes), *kept), fmean(kept), draws)
 
 
 def hollow_model(kind: Callable[[], nn.Module]) -> nn.Module:
@@ -122,10 +123,10 @@ def kept_bytes(model: nn.Module, plan: Plans, input_shape: Shapes) -> int:
     counts where a layer keeps it; parameters and buffers do not. Nothing is computed.
     """
     drop_path_network(model)
-    return _kept(twin(model).train(), plan, input_shape)
+    return _kept(twin(model).train(), plan, _shapes(input_shape))
 
 
-def _kept(hollow: nn.Module, plan: Plans | None, input_shape: Shapes) -> int:
+def _kept(hollow: nn.Module, plan: Plans | None, shapes: Sequence[Sequence[int]]) -> int:
     own = {_storage(one) for one in (*hollow.parameters(), *hollow.buffers())}
     sizes: dict[int, int] = {}
 
@@ -135,7 +136,7 @@ def _kept(hollow: nn.Module, plan: Plans | None, input_shape: Shapes) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         given = {} if plan is None else {"plan": plan}
-        output = hollow(*_batch(hollow, input_shape), **given)
+        output = hollow(*_batch(hollow, shapes), **given)
     del output
     return sum(size for storage, size in sizes.items() if storage not in own)
 
