@@ -22,9 +22,6 @@ from fractal_dsl.syntax import tree
 
 __all__ = ["power"]
 
-# Turns of a `**` that each change the shape, as a dense block's do; DenseNet-264 has 64.
-MAX_TURNS = 160
-
 
 def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[Flow]:
     """`e ** n`: copies of one graph from the turn on at which the shape stays."""
@@ -34,27 +31,25 @@ def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[
     flow = Flow.of(arrival)
     done = 0
     while done < count:
-        if done > MAX_TURNS and isinstance(arrival, Strand):
-            raise site.builder.world.endless(
-                expression.span, f"the shape still changes after {MAX_TURNS} turns"
-            )
         arrival = site.builder.close(flow)
         turn: Turn = yield one_turn(site, expression.base, arrival)
         graph = site.builder.world.graphs[turn.made.graph]
         if is_identity(graph) and isinstance(arrival, Strand):
             return Flow.of(arrival)
         left = count - done
+        # Turns that borrow a shared network are nodes of their own, one after the other.
         stays = (
             isinstance(arrival, Strand)
             and not turn.made.borrows
-            and graph.output_shapes == (arrival.shape,)
+            and set(graph.output_shapes) == {arrival.shape}
+            and (graph.is_open or len(graph.outputs) == 1)
         )
+        if not stays:
+            site.builder.check_turns(left, expression.span)
         if graph.is_open and left > 1:
-            stays = graph.output_shapes[0] == arrival.shape
             turn = yield closed_turn(site, expression.base, turn, arrival)
             left = left - 1 if stays else 1
         elif not stays:
-            site.builder.check_turns(left, expression.span)
             left = 1
         flow = copies(site, turn, arrival, done, left)
         done += left

@@ -169,6 +169,8 @@ def test_set_overrides_params_and_net_parameters() -> None:
         ("t(n) = if n == 0 then id else t(n + 1) >> conv\nnet = t(3)", "F0305"),
         ("net = conv(9**9**9)", "F0306"),
         ("net = chain(conv(w) for w in 1..10**9)", "F0307"),
+        ("s = shared(linear(6))\nnet = tokens >> linear(6) >> (s >> relu) ** 10**9", "F0307"),
+        ("net = (conv(in_channels + 1) (+) conv(in_channels + 1)) ** 10**9", "F0307"),
         ("net = conv(4) (+) conv(8)", "F0401"),
         ("net = conv(4) + conv(8)", "F0401"),
         ("net = max_pool(2) ** 6", "F0402"),

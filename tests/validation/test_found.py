@@ -139,6 +139,19 @@ look = tokens >> attention(1) >> image(6, 6)
 net on image[2, 6, 6] = conv >> ((batch_norm . look) (+) conv (+) id)
     >> global_avg_pool >> linear(3)
 """,
+    "an open join of a shared part, repeated": """
+once = shared(attention(2))
+net on image[2, 6, 6] = tokens >> linear(4) >> (id (+) (once >> layer_norm >> once)) ** 3
+    >> linear(3)
+""",
+    "one timing for sequences of two lengths": """
+net on sequence[5, 4] = wiring(x) {
+    s = shared(timing(step = 2))
+    a = (x >> s) (+) x
+    b = concat(a, a >> layer_norm, axis = 0) >> s
+    return [a, b (+) concat(a, x, axis = 0)]
+}
+""",
 }
 
 
