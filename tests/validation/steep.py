@@ -29,9 +29,9 @@ def is_steep(
     """Whether a disagreement is no more than rounding makes of the reference's own gradients.
 
     Only gradients may disagree, by up to a thousand times what changes in the gradients of the
-    reference where its weights are off by one part in 10^15, or where its attention is torch's
-    kernel in place of the formula: where attention is all on one token, gradients of queries and
-    keys are differences of equal numbers.
+    reference where its weights are off by one part in 10^15, or its attention is torch's kernel
+    in place of the formula, or both: where attention is all on one token, gradients of queries
+    and keys are differences of equal numbers.
     """
     wrong = [one for one in report.differences if one.ratio > 1]
     if report.unknown or not all(one.name.startswith("gradient") for one in wrong):
@@ -39,7 +39,7 @@ def is_steep(
     exact = gradients(flat, seed, training, plan, 0.0)
     moved = [gradients(flat, seed, training, plan, 1e-15)]
     with attention_of_torch():
-        moved.append(gradients(flat, seed, training, plan, 0.0))
+        moved += [gradients(flat, seed, training, plan, rounding) for rounding in (0.0, 1e-15)]
     own = max(
         float((a - b).abs().max()) for found in moved for a, b in zip(exact, found, strict=True)
     )
