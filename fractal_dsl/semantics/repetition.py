@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fractal_dsl.ir.graph import Call, Segment
+from fractal_dsl.ir.graph import Call, Graph, Segment
 from fractal_dsl.semantics.arithmetic import fail
 from fractal_dsl.semantics.build import GraphBuilder, is_identity
 from fractal_dsl.semantics.constant_expressions import plain
@@ -21,6 +21,9 @@ from fractal_dsl.source import Span
 from fractal_dsl.syntax import tree
 
 __all__ = ["power"]
+
+# Turns of a `**` that each change the shape, as a dense block's do; DenseNet-264 has 64.
+MAX_TURNS = 160
 
 
 def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[Flow]:
@@ -46,6 +49,10 @@ def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[
         )
         if not stays:
             site.builder.check_turns(left, expression.span)
+            if done > MAX_TURNS and changes(graph, arrival):
+                raise site.builder.world.endless(
+                    expression.span, f"the shape still changes after {MAX_TURNS} turns"
+                )
         if graph.is_open and left > 1:
             turn = yield closed_turn(site, expression.base, turn, arrival)
             left = left - 1 if stays else 1
@@ -54,6 +61,11 @@ def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[
         flow = copies(site, turn, arrival, done, left)
         done += left
     return flow
+
+
+def changes(graph: Graph, arrival: Arrival) -> bool:
+    """Whether a turn gives another shape than it takes."""
+    return isinstance(arrival, Strand) and any(one != arrival.shape for one in graph.output_shapes)
 
 
 def repeat_count(site: Site, expression: tree.Power, arrival: Arrival) -> Steps[int]:
