@@ -7,6 +7,7 @@ that live on some rank are averaged, in few flat messages after backward.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -239,12 +240,16 @@ def _count_samples(norm: Any, inputs: tuple[Tensor, ...]) -> None:
 def _buckets(tensors: Iterable[Tensor], limit: int) -> Iterator[list[Tensor]]:
     """Tensors that go in one message: of one kind, up to `limit` bytes or a single larger one."""
     open_: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+    filled: Counter[tuple[torch.dtype, torch.device]] = Counter()
     for tensor in tensors:
-        bucket = open_.setdefault((tensor.dtype, tensor.device), [])
-        if bucket and sum(one.nbytes for one in [*bucket, tensor]) > limit:
+        kind = (tensor.dtype, tensor.device)
+        bucket = open_.setdefault(kind, [])
+        if bucket and filled[kind] + tensor.nbytes > limit:
             yield bucket.copy()
             bucket.clear()
+            filled[kind] = 0
         bucket.append(tensor)
+        filled[kind] += tensor.nbytes
     yield from open_.values()
 
 
