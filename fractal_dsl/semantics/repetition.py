@@ -44,7 +44,7 @@ def power(site: Site, expression: tree.Power, arrival: Arrival | None) -> Steps[
         stays = (
             isinstance(arrival, Strand)
             and not turn.made.borrows
-            and set(graph.output_shapes) == {arrival.shape}
+            and not changes(graph, arrival)
             and (graph.is_open or len(graph.outputs) == 1)
         )
         if not stays:

@@ -171,6 +171,8 @@ def test_set_overrides_params_and_net_parameters() -> None:
         ("net = chain(conv(w) for w in 1..10**9)", "F0307"),
         ("s = shared(linear(6))\nnet = tokens >> linear(6) >> (s >> relu) ** 10**9", "F0307"),
         ("net = (conv(in_channels + 1) (+) conv(in_channels + 1)) ** 10**9", "F0307"),
+        ("net = conv(in_channels + 1) ** 200", "F0305"),
+        ("net = (conv(in_channels + 1) (+) conv(in_channels + 1)) ** 200", "F0305"),
         ("net = conv(4) (+) conv(8)", "F0401"),
         ("net = conv(4) + conv(8)", "F0401"),
         ("net = max_pool(2) ** 6", "F0402"),
@@ -206,6 +208,12 @@ def test_set_overrides_params_and_net_parameters() -> None:
 )
 def test_refusals(text: str, code: str) -> None:
     assert codes(text) == [code]
+
+
+@pytest.mark.parametrize("turn", ["s >> relu", "s (+) relu"])
+def test_a_shared_part_may_be_repeated_more_often_than_a_shape_may_change(turn: str) -> None:
+    program = flat(f"s = shared(linear(6))\nnet = tokens >> linear(6) >> ({turn}) ** 200")
+    assert operators(program).count("relu") == 200
 
 
 def test_several_mistakes_are_told_in_one_run() -> None:
