@@ -11,23 +11,36 @@ The full plan and a column are fixed: there `torch.compile(model, fullgraph=True
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from types import FunctionType
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fractal_dsl.runtime.networks import thins
 
-__all__ = ["compile_regions", "regions"]
+__all__ = ["compile_regions", "inductor", "regions"]
 
 Model = TypeVar("Model", bound=nn.Module)
 
 # Graphs of one kind of region: training and evaluation, with and without gradients, for each
 # size of map at which a chain of blocks calls it. torch's own limit is 8.
 GRAPHS_OF_A_REGION = 64
+
+# What inductor would write loops for, which on CPUs are several times slower than torch's kernels:
+# batch norm's sums, and masks of booleans for ReLU's gradient.
+SLOW_ON_CPU = (
+    "aten.native_batch_norm",
+    "aten._native_batch_norm_legit",
+    "aten._native_batch_norm_legit_functional",
+    "aten._batch_norm_with_update",
+    "aten._batch_norm_with_update_functional",
+    "aten.native_batch_norm_backward",
+    "aten.batch_norm_backward",
+    "aten.threshold_backward",
+)
 
 
 def regions(model: nn.Module) -> dict[str, nn.Module]:
@@ -64,8 +77,8 @@ def _is_idle(module: nn.Module) -> bool:
 def compile_regions(model: Model, **options: Any) -> Model:
     """`model` itself, its regions compiled when they first run; keys and weights stay.
 
-    `options` are torch.compile's (`backend`, `mode`, ...). `dynamic` is False unless given: each
-    size of batch gets graphs of its own, so let loaders drop a last batch that is smaller. Where
+    `options` are torch.compile's (`backend`, `mode`, ...); without any of the two and `options`,
+    `inductor` below is the backend. `dynamic` is False unless given: each size of batch gets graphs of its own, so let loaders drop a last batch that is smaller. Where
     plans are drawn for each sample, and inside stochastic depth, batches of every size occur:
     give `dynamic=True`.
 
@@ -82,6 +95,27 @@ def compile_regions(model: Model, **options: Any) -> Model:
         # What `Module.compile` sets; but with one compiled function for all regions of a kind.
         module._compiled_call_impl = partial(runners[kind], module)
     return model
+
+
+def inductor(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
+    """torch.compile's backend for one graph; on CPUs torch's own kernels where they are faster.
+
+    There batch norm in training and ReLU's gradient stay torch's kernels, and convolutions keep
+    the layout of their inputs, which inductor would lay out anew, weights too, at every call.
+    """
+    from torch._inductor.compile_fx import compile_fx
+    from torch._inductor.decomposition import select_decomp_table
+
+    if any(one.device.type != "cpu" for one in inputs if isinstance(one, Tensor)):
+        return compile_fx(graph, inputs)
+    kept = {
+        operator: rule
+        for operator, rule in select_decomp_table().items()
+        if str(operator).rpartition(".")[0] not in SLOW_ON_CPU
+    }
+    return compile_fx(
+        graph, inputs, decompositions=kept, config_patches={"layout_optimization": False}
+    )
 
 
 def refuse_holders(model: nn.Module, found: dict[str, nn.Module]) -> None:
@@ -110,6 +144,8 @@ def _compiled(number: int, options: dict[str, Any]) -> Callable[..., Any]:
     """`_run` with a code object of its own: dynamo keeps graphs, and counts them, by code."""
     code = _run.__code__.replace(co_name=f"region_{number}")
     settings: dict[str, Any] = {"dynamic": False}
+    if not {"backend", "mode", "options"} & options.keys():
+        settings["backend"] = inductor
     if "recompile_limit" in inspect.signature(torch.compile).parameters:  # since torch 2.13
         settings["recompile_limit"] = GRAPHS_OF_A_REGION
     compiled: Callable[..., Any] = torch.compile(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor, nn
+from torch._inductor.utils import run_and_get_code
 
 from benchmarks.compiled import Counting, conv_calls, region_shapes
 from fractal_dsl.driver import compile_source
@@ -78,6 +81,26 @@ def test_200_steps_with_drawn_plans_compile_nothing_anew() -> None:
     assert backend.graphs == graphs, "recompiled for a plan"
     assert 0 < graphs <= max(model.columns + 1, region_shapes(eager, X))
     assert backend.convs >= 0.9 * len(calls) > 0
+
+
+@pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="no C++ compiler")
+def test_on_cpus_batch_norm_and_relus_gradient_stay_torchs_kernels() -> None:
+    """Inductor's own loops for them take several times as long (docs/performance.md)."""
+    eager = made(C=1).float()
+    model, x = compile_regions(copy.deepcopy(eager)), X.float()
+
+    def gradients(net: Any) -> list[Tensor | None]:
+        nn.functional.cross_entropy(net(x), TARGET).backward()
+        return [one.grad for one in net.parameters()] + list(net.buffers())
+
+    ours, written = run_and_get_code(gradients, model)
+    for one, two in zip(ours, gradients(eager), strict=True):
+        torch.testing.assert_close(one, two)
+    called = "\n".join(written)
+    for kernel in ("batch_norm_legit", "native_batch_norm_backward", "threshold_backward.default"):
+        assert kernel in called
+    assert "bool*" not in called
+    assert "(288, 1," not in called  # weights laid out anew
 
 
 def test_more_shapes_than_dynamos_limit() -> None:
