@@ -81,6 +81,8 @@ class Inventory:
 
 def keymap(small: Compilation, large: Compilation) -> KeyMap:
     """Raises DiagnosticError (F0301) for a net of more nodes than can be built."""
+    if not (isinstance(small, Compilation) and isinstance(large, Compilation)):
+        raise TypeError("two compiled nets were expected, as compile(...) of fractal_dsl gives")
     theirs, ours = inventory(small.program), inventory(large.program)
     keys = dict(outside(theirs, ours))
     keys.update(inside(theirs, ours))

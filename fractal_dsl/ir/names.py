@@ -27,10 +27,11 @@ RESERVED = frozenset(
 
     append extend insert pop
 
-    advance_dead anytime backward batch bits branch column_plan column_statistics columns compute
-    extract_column fixed_plan full_plan generator global_rate joins live load_plan_state local_rate
-    make_plan number number_joins passes per_batch plan plan_seed plan_state rate reach
-    recalibrate_batch_norm sample_plan sample_plans self some spread steer swap_statistics
+    advance_dead anytime backward batch bits branch column_plan column_statistics columns
+    compute extract_column fitting fixed_plan full_plan generator global_rate joins live
+    load_plan_state local_rate make_plan number number_joins passes per_batch plan plan_seed
+    plan_state rate reach recalibrate_batch_norm sample_plan sample_plans self some spread steer
+    swap_statistics swapped
     """.split()
 )
 

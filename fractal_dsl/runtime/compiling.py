@@ -77,27 +77,30 @@ def _is_idle(module: nn.Module) -> bool:
 def compile_regions(model: Model, **options: Any) -> Model:
     """`model` itself, its regions compiled when they first run; keys and weights stay.
 
-    `options` are torch.compile's (`backend`, `mode`, ...); without any of the two and `options`,
-    `inductor` below is the backend. `dynamic` is False unless given: each size of batch gets graphs of its own, so let loaders drop a last batch that is smaller. Where
-    plans are drawn for each sample, and inside stochastic depth, batches of every size occur:
-    give `dynamic=True`.
+    `options` are torch.compile's (`backend`, `mode`, ...); unless one of `backend`, `mode` and
+    `options` is given, `inductor` below is the backend. `dynamic` is False unless given: each size
+    of batch gets graphs of its own, so let loaders drop a last batch that is smaller. Where plans
+    are drawn for each sample, and inside stochastic depth, batches of every size occur: give
+    `dynamic=True`.
 
     Regions of one kind share their graphs. Copies and pickles of the model are not compiled.
-    Raises ValueError for the flat style with drop-path, whose forward is one function.
+    Raises ValueError for the flat style with drop-path, whose forward is one function, and for
+    code that `--checkpoint` wrote.
     """
     found = regions(model)
     refuse_holders(model, found)
+    refuse_recomputed(model)
     runners: dict[Hashable, Callable[..., Any]] = {}
     for number, module in enumerate(found.values()):
         kind = _kind(module)
         if kind not in runners:
             runners[kind] = _compiled(number, options)
         # What `Module.compile` sets; but with one compiled function for all regions of a kind.
-        module._compiled_call_impl = partial(runners[kind], module)
+        module._compiled_call_impl = partial(_call, runners[kind], module)
     return model
 
 
-def inductor(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
+def inductor(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Any:
     """torch.compile's backend for one graph; on CPUs torch's own kernels where they are faster.
 
     There batch norm in training and ReLU's gradient stay torch's kernels, and convolutions keep
@@ -129,10 +132,27 @@ def refuse_holders(model: nn.Module, found: dict[str, nn.Module]) -> None:
         )
 
 
+def refuse_recomputed(model: nn.Module) -> None:
+    """torch.compile cannot look into the contexts in which `--checkpoint` computes parts again."""
+    if any("forward" in vars(module) for module in model.modules()):
+        raise ValueError(
+            f"{type(model).__name__} computes parts again in the backward pass (--checkpoint);"
+            " torch.compile does not follow that. Generate it without --checkpoint to compile it"
+            " (its weights load: the keys are the same)"
+        )
+
+
 def _kind(module: nn.Module) -> Hashable:
     """Regions that differ in nothing here run the same graphs, if their inputs agree, too."""
     tensors = module.state_dict(keep_vars=True).items()
     return type(module), tuple((name, one.shape, one.dtype) for name, one in tensors)
+
+
+def _call(runner: Callable[..., Any], region: nn.Module, *inputs: Any) -> Any:
+    """Who traces the network, to export or to fold it, follows the layers themselves."""
+    if any(isinstance(one, torch.fx.Proxy) for one in inputs):
+        return region._call_impl(*inputs)
+    return runner(region, *inputs)
 
 
 def _run(region: nn.Module, *inputs: Any) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -83,24 +85,38 @@ def _without_identities(net: fx.GraphModule) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A file of weights: `state` by key, on the CPU, and the specification they belong to."""
+    """A file of weights: `state` by key, on the CPU, and the specification they belong to.
+
+    `compile(saved.spec, **saved.settings)` is the network, where it imports no other file.
+    """
 
     state: dict[str, Tensor]
     spec: str
     spec_sha256: str
+    settings: dict[str, Any]
 
 
-def save_safetensors(model: nn.Module, path: str | os.PathLike[str], spec_text: str) -> None:
+def save_safetensors(
+    model: nn.Module, path: str | os.PathLike[str], spec_text: str, **settings: Any
+) -> None:
     """Writes the weights of `model`, and the text of its specification, to one file.
 
-    Text and sha256 stand in the metadata (`fdl`, `fdl_sha256`). The old file or the new one
-    is there at any time, never a part.
+    `settings` are the parameters that the network was compiled with, as `C=4`. Text, sha256 and
+    settings stand in the metadata (`fdl`, `fdl_sha256`, `fdl_settings` as JSON). The old file or
+    the new one is there at any time, never a part. Raises ValueError for a path in place of the
+    text.
     """
     from safetensors.torch import save_file
 
+    if spec_text.endswith(".fdl") and "\n" not in spec_text:
+        raise ValueError(
+            f"the text of the specification was expected, not its path {spec_text!r}:"
+            " open(path).read()"
+        )
     state = {key: one.detach().contiguous() for key, one in model.state_dict().items()}
     about = {
         "format": "pt", "fractalc": VERSION, "fdl": spec_text, "fdl_sha256": _digest(spec_text),
+        "fdl_settings": json.dumps(settings),
     }  # fmt: skip
     with replacing(path) as beside:
         save_file(state, beside, about)
@@ -109,13 +125,17 @@ def save_safetensors(model: nn.Module, path: str | os.PathLike[str], spec_text: 
 def read_safetensors(path: str | os.PathLike[str]) -> Saved:
     """What `save_safetensors` wrote; `spec` is empty in files that others made.
 
-    Raises ValueError where the text is not the one that the sha256 was made of.
+    Raises ValueError for files of another kind, and where the text is not the one that the
+    sha256 was made of.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, "pt") as file:
-        about = file.metadata() or {}
-        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{os.fspath(path)} is no safetensors file: {error}") from error
     spec = about.get("fdl", "")
     found = about.get("fdl_sha256", _digest(spec))
     if found != _digest(spec):
@@ -123,7 +143,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> Saved:
             f"{os.fspath(path)}: the specification in it is not the one it was saved with"
             f" (sha256 {_digest(spec)[:12]}..., {found[:12]}... was expected); save it again"
         )
-    return Saved(state, spec, _digest(spec))
+    return Saved(state, spec, _digest(spec), json.loads(about.get("fdl_settings", "{}")))
 
 
 def load_safetensors(
@@ -140,6 +160,11 @@ def load_safetensors(
     ValueError, with `model` as it was.
     """
     saved = read_safetensors(path)
+    if spec_text is not None and not saved.spec:
+        raise ValueError(
+            f"{os.fspath(path)} does not say which specification it is of; without `spec_text` its"
+            " weights load wherever they fit"
+        )
     if spec_text is not None and _digest(spec_text) != saved.spec_sha256:
         raise ValueError(
             f"{os.fspath(path)} was saved with another specification (sha256"
@@ -163,6 +188,8 @@ def export_onnx(
     inputs have the names of forward's arguments, `x` first, the output is `y` (`y_1`, `y_2`,
     ... of several); they take any number of samples. Needs the packages onnx and onnxscript.
     """
+    if isinstance(x, str | os.PathLike):
+        raise TypeError("export_onnx(model, path, x): the path comes before the example of a batch")
     inputs = as_inputs(x)
     if (size := len(inputs[0])) < 2:
         raise ValueError(f"a batch of {size}; at least 2 was expected, so that any number fits")

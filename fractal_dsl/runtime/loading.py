@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,12 +65,12 @@ class LoadError(ValueError):
 
 def load_weights(
     model: nn.Module,
-    source: State | str | os.PathLike[str],
+    source: nn.Module | State | str | os.PathLike[str],
     *,
     classes_may_differ: bool = False,
     partial: bool = False,
 ) -> LoadReport:
-    """Loads a state dict, or a file with one (`.safetensors`, else torch's), into `model`.
+    """Loads a state dict, a module's or a file's (`.safetensors`, else torch's), into `model`.
 
     With `classes_may_differ`, tensors of the last layer may have another first size: they
     stay fresh. With `partial`, keys may be missing or extra, as between a column and its
@@ -91,8 +92,13 @@ def load_weights(
     return report
 
 
-def state_of(source: State | str | os.PathLike[str]) -> State:
-    """The tensors of a state dict or of a file. Raises TypeError where it holds other things."""
+def state_of(source: nn.Module | State | str | os.PathLike[str]) -> State:
+    """The tensors of a state dict, a module or a file.
+
+    Raises TypeError where it holds other things, ValueError for a file of another kind.
+    """
+    if isinstance(source, nn.Module):
+        return source.state_dict()
     if isinstance(source, Mapping):
         held: object = source
     elif Path(source).suffix == ".safetensors":
@@ -100,7 +106,7 @@ def state_of(source: State | str | os.PathLike[str]) -> State:
 
         held = read_safetensors(source).state
     else:
-        held = torch.load(source, map_location="cpu", weights_only=True)
+        held = _unpickled(source)
     if isinstance(held, Mapping):
         other = [key for key, one in held.items() if not isinstance(one, Tensor)]
         if not other:
@@ -109,6 +115,16 @@ def state_of(source: State | str | os.PathLike[str]) -> State:
     else:
         hint = f", not a {type(held).__name__}"
     raise TypeError(f"a state dict, names with tensors, was expected{hint}")
+
+
+def _unpickled(path: str | os.PathLike[str]) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f"{os.fspath(path)} is no file of weights: a .safetensors, or what"
+            " torch.save(model.state_dict(), path) writes, was expected"
+        ) from error
 
 
 def unwrapped(state: State, model: nn.Module) -> State:
@@ -178,6 +194,8 @@ def grow(small: nn.Module | State, large: nn.Module, keymap: Mapping[str, str]) 
     nowhere are `extra`. Raises LoadError, with `large` as it was.
     """
     state = small.state_dict() if isinstance(small, nn.Module) else small
+    if not keymap:
+        raise LoadError("the map has no keys", compared(large, {}))
     unknown = tuple(sorted({theirs for theirs in keymap.values() if theirs not in state}))
     seeded = {ours: state[theirs] for ours, theirs in keymap.items() if theirs in state}
     report = compared(large, seeded)

@@ -36,13 +36,15 @@ class DropPathParallel(nn.Module):
     At the start all ranks take rank 0's parameters, buffers and plan generator. With
     `plans="same"` they then draw the same plans and take the same time; with "own" each draws
     plans of its own, and a step waits for the largest. What a rank saves of `plan_state()` is its
-    own in that case.
+    own in that case. In mode "simultaneous" call `network.backward(x, loss)` in place of the
+    middle line.
 
     After `average()`
     - gradients are those of the mean of the ranks' losses: summed, divided by their number. Where
       a parameter is dead on a rank, that rank counts as zero; dead on all ranks, it stays None;
     - running statistics of batch normalisation are means over the ranks on which the layer ran
       in train mode since the last `average()`, weighted by samples: all ranks hold the same.
+      So are those that columns have of their own.
 
     Raises RuntimeError without a process group, TypeError where `module` draws no plans,
     ValueError where a layer would wait for ranks that may never call it.
@@ -83,13 +85,31 @@ class DropPathParallel(nn.Module):
 
     def _synchronise_plans(self) -> None:
         net: Any = self.module
-        state: Tensor = net.plan_state()
-        sent = state.to(next(net.parameters()).device)  # nccl moves nothing that is on the CPU
+        generator: torch.Generator = net.generator
+        # nccl moves nothing that is on the CPU.
+        sent = generator.get_state().to(next(net.parameters()).device)
         dist.broadcast(sent, group=self.group, group_src=0)
-        state = sent.to(state.device)
-        net.load_plan_state(
+        state = sent.cpu()
+        generator.set_state(
             _own_state(state, dist.get_rank(self.group)) if self.plans == "own" else state
         )
+        if hasattr(net, "column_statistics"):
+            self._synchronise_columns(net)
+
+    def _synchronise_columns(self, net: Any) -> None:
+        known = [list(net.column_statistics)]
+        dist.broadcast_object_list(known, group=self.group, group_src=0)
+        kept = net.state_dict()
+        fresh = {name: one for name, one in net.named_buffers() if name in kept}
+        net.column_statistics = {
+            k: net.column_statistics.get(k) or {name: one.clone() for name, one in fresh.items()}
+            for k in known[0]
+        }
+        tensors = [one for own in net.column_statistics.values() for one in own.values()]
+        for bucket in _buckets(tensors, self.bucket_bytes):
+            flat = _flat(bucket)
+            dist.broadcast(flat, group=self.group, group_src=0)
+            _spread(flat, bucket)
 
     @torch.no_grad()
     def average(self) -> None:
@@ -147,9 +167,17 @@ def _check(module: nn.Module, plans: Plans) -> None:
     if plans not in ("same", "own"):
         raise ValueError(f'plans is "same" or "own", not {plans!r}')
     if not hasattr(module, "plan_state"):
+        unused = ", find_unused_parameters=True" if any(map(thins, module.modules())) else ""
         raise TypeError(
-            f"{type(module).__name__} draws no plans (its spec has no drop_path); torch.nn.parallel"
-            ".DistributedDataParallel serves it well"
+            f"{type(module).__name__} draws no plans; torch serves it well:"
+            f" torch.nn.parallel.DistributedDataParallel(network{unused})"
+        )
+    if hasattr(module, "column_statistics") and (
+        plans == "own" or any(map(thins, module.modules()))
+    ):
+        raise ValueError(
+            'mode "simultaneous" keeps statistics for each column; where ranks compute different'
+            ' layers they do not combine: plans="same" is needed, and no stochastic depth'
         )
     if not any(isinstance(one, nn.SyncBatchNorm) for one in module.modules()):
         return
@@ -177,7 +205,10 @@ class _Norms:
     """Running statistics of a module's batch normalisations, and the samples they come from."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.norms: list[Any] = [one for one in module.modules() if _has_statistics(one)]
+        self.module: Any = module
+        found = [(name, one) for name, one in module.named_modules() if _has_statistics(one)]
+        self.names = [name for name, _ in found]
+        self.norms: list[Any] = [one for _, one in found]
         for norm in self.norms:
             # A buffer moves with the module; a count on the device needs no waiting for it, and
             # torch.compile traces it as it does batch norm's own.
@@ -189,8 +220,12 @@ class _Norms:
         for norm in self.norms:
             norm.samples_seen = torch.zeros_like(norm.num_batches_tracked)
 
-    def statistics(self) -> list[Tensor]:
-        return [one for norm in self.norms for one in (norm.running_mean, norm.running_var)]
+    def statistics(self) -> list[list[Tensor]]:
+        """Of all norms; and once more for each column that keeps its own (mode "simultaneous")."""
+        shared = [one for norm in self.norms for one in (norm.running_mean, norm.running_var)]
+        columns: dict[int, dict[str, Tensor]] = getattr(self.module, "column_statistics", {})
+        names = [f"{name}.running_{what}" for name in self.names for what in ("mean", "var")]
+        return [shared, *([own[name] for name in names] for k, own in columns.items() if k)]
 
     def counts(self, device: torch.device) -> Tensor:
         """[2, norms]: samples since last time; and weighted by them, batches ever tracked."""
@@ -206,15 +241,20 @@ class _Norms:
             return torch.zeros(0, device=samples.device)
         mine, everywhere = self.spread(samples[0][0]), self.spread(samples[1][0])
         # The quotient is 1 exactly where no other rank has samples: then nothing is rounded.
-        return torch.where(mine > 0, _flat(self.statistics()) * (mine / everywhere), 0)
+        share = mine / everywhere
+        return torch.cat(
+            [torch.where(mine > 0, _flat(one) * share, 0) for one in self.statistics()]
+        )
 
     def take(self, summed: Tensor, samples: Tensor) -> None:
         """What all ranks hold together; a layer that ran on none keeps what it has."""
         if not self.norms:
             return
         everywhere, tracked = samples[1]
-        own = self.statistics()
-        _spread(torch.where(self.spread(everywhere) > 0, summed, _flat(own)), own)
+        ran = self.spread(everywhere) > 0
+        statistics = self.statistics()
+        for own, mean in zip(statistics, summed.chunk(len(statistics)), strict=True):
+            _spread(torch.where(ran, mean, _flat(own)), own)
         numbers = [norm.num_batches_tracked for norm in self.norms]
         mean = -(-tracked // everywhere.clamp(min=1))  # rounded up
         _spread(torch.where(everywhere > 0, mean, torch.stack(numbers)), numbers)

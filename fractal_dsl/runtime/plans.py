@@ -42,6 +42,8 @@ def _batch(hollow: nn.Module, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
 
 def _shapes(given: Shapes) -> list[Sequence[int]]:
     """The shape of each input, where one alone may be given as it is."""
+    if isinstance(given, int):
+        raise TypeError(f"the shape of a batch was expected, as (32, 3, 32, 32), not {given}")
     shapes = [one for one in given if not isinstance(one, int)]
     return shapes or [[one for one in given if isinstance(one, int)]]
 

@@ -11,6 +11,7 @@ import torch
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.runtime import export_onnx, fold_batch_norm, save_safetensors
+from fractal_dsl.train.network import CLASSES
 from fractal_dsl.train.trained import Trained
 
 __all__ = ["export"]
@@ -40,7 +41,7 @@ def export(one: Trained, path: Path, column: int | None, *, batches: int, fold: 
 def write(one: Trained, net: Any, path: Path, *, fold: bool) -> None:
     match path.suffix:
         case ".safetensors":
-            save_safetensors(net, path, one.job.source.text)
+            save_safetensors(net, path, one.job.source.text, **settings(one))
         case ".pt":
             held = io.BytesIO()
             torch.save(net.state_dict(), held)
@@ -50,3 +51,12 @@ def write(one: Trained, net: Any, path: Path, *, fold: bool) -> None:
             export_onnx(fold_batch_norm(net) if fold else net, path, x)
         case _:
             raise ValueError(f"no kind of file ends with {path.suffix!r}")
+
+
+def settings(one: Trained) -> dict[str, Any]:
+    """The parameters with which the specification's text gives the network of the run."""
+    spec = one.job.spec
+    given = dict(spec.settings)
+    if spec.compiled().report.output != one.made.report.output:
+        given[CLASSES] = one.made.report.output.sizes[0]
+    return given

@@ -14,7 +14,7 @@ from fractal_dsl.driver.sources import digest
 from fractal_dsl.semantics.values import Value
 from fractal_dsl.source import Source
 
-__all__ = ["Specification", "compiled_for", "fresh", "sha256_of"]
+__all__ = ["CLASSES", "Specification", "compiled_for", "fresh", "sha256_of"]
 
 CLASSES = "classes"
 

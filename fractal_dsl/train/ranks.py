@@ -69,11 +69,11 @@ def spread(net: nn.Module, recipe: Recipe, fabric: Fabric) -> nn.Module:
         # A unit of stochastic depth that a mini-batch does without has no gradient.
         drops = any(hasattr(module, "per_batch") for module in net.modules())
         return DistributedDataParallel(net, find_unused_parameters=drops)
-    if getattr(net, "column_statistics", None) is not None:
-        said = 'several processes cannot train mode "simultaneous": columns\' statistics part'
-        raise DiagnosticError(Diagnostic("F0803", said, None))
     plans: Any = recipe.plans
-    return DropPathParallel(net, plans)
+    try:
+        return DropPathParallel(net, plans)
+    except ValueError as error:
+        raise DiagnosticError(Diagnostic("F0803", str(error), None)) from None
 
 
 class Summed(torch.autograd.Function):

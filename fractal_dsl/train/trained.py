@@ -75,9 +75,9 @@ def open_run(folder: Path, step: int | None = None, data: str | None = None) -> 
     made = compiled_for(job.spec, own.train.shape, own.classes)
     check_specification(about, made)
     net = fresh(made, 0, 0)
-    net.load_state_dict(state["model"]["weights"])
-    if state["model"]["columns"]:
-        net.column_statistics = state["model"]["columns"]
+    net.load_state_dict(state["model"])
+    if hasattr(net, "column_statistics"):
+        net.load_plan_state(state["plans"][0])
     centre = centre_of(own.train, job.recipe.centre)
     images = own if data is None else load_data(data, job.recipe)
     return Trained(run, job, made, net.eval(), images, centre, state["step"]["number"])

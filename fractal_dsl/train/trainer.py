@@ -224,10 +224,7 @@ class Trainer:
         """The seven pieces; of random numbers, every process's."""
         every = gathered(self.fabric, {"random": random_state(), "plans": self.plan_state()})
         return {
-            "model": {
-                "weights": self.net.state_dict(),
-                "columns": getattr(self.net, "column_statistics", {}),
-            },
+            "model": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state(),
             "random": [one["random"] for one in every],
@@ -239,9 +236,7 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> bool:
         """Goes on from `state`; whether random numbers go on, too, as the same number of processes
         makes sure."""
-        self.net.load_state_dict(state["model"]["weights"])
-        if state["model"]["columns"]:
-            self.net.column_statistics = state["model"]["columns"]
+        self.net.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state(state["schedule"])
         self.batches.load_state(state["sampler"])
@@ -255,7 +250,8 @@ class Trainer:
             self.net.load_plan_state(state["plans"][rank])
         return same
 
-    def plan_state(self) -> Tensor | None:
+    def plan_state(self) -> Any:
+        """Where the plans stand; in mode "simultaneous" with the columns' statistics."""
         net: Any = self.net
         return net.plan_state() if hasattr(net, "plan_state") else None
 

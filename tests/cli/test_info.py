@@ -63,7 +63,7 @@ def test_a_net_without_columns(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     spec.write_text("net on vector[8] = linear(4) >> relu\n")
     text = printed(capsys, str(spec))
     assert "joins              none" in text
-    assert "none: the file has no drop_path(...)" in text
+    assert "none: no drop_path(...), or a column alone" in text
     assert "path lengths" not in text
     assert json.loads(printed(capsys, str(spec), "--json"))["expected_live"] is None
 

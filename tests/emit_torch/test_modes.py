@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -88,6 +89,50 @@ def test_column_statistics_come_and_go() -> None:
     assert net.state_dict().keys() == made("local = 0.3").state_dict().keys()
 
 
+def test_plan_state_goes_on_where_all_columns_stopped() -> None:
+    """`state_dict()` and `plan_state()` are all there is to keep, also of what columns keep."""
+    nets = [made('local = 0.3, mode = "simultaneous"') for _ in range(2)]
+    x, target = batch()
+
+    def steps(net: Any) -> None:
+        for _ in range(3):
+            net.backward(x, lambda output: nn.functional.cross_entropy(output, target))
+
+    straight, stopped = nets
+    stopped.load_state_dict(straight.state_dict())
+    steps(straight)
+    steps(straight)
+    steps(stopped)
+    kept = io.BytesIO()
+    torch.save((stopped.state_dict(), stopped.plan_state()), kept)
+    kept.seek(0)
+    weights, plans = torch.load(kept, weights_only=True)
+    steps(stopped)
+    resumed = made('local = 0.3, mode = "simultaneous"')
+    resumed.load_state_dict(weights)
+    resumed.load_plan_state(plans)
+    steps(resumed)
+    assert torch.equal(resumed.plan_state()["generator"], straight.plan_state()["generator"])
+    for k, own in straight.plan_state()["columns"].items():
+        for name, one in own.items():
+            assert torch.equal(one, resumed.column_statistics[k][name]), (k, name)
+
+
+def test_statistics_of_columns_are_not_mixed_up() -> None:
+    net = made('local = 0.3, mode = "simultaneous"')
+    x, target = batch()
+    with pytest.raises(ValueError, match="column 2 has no statistics"):
+        net.swap_statistics(2)
+    net.backward(x, lambda output: nn.functional.cross_entropy(output, target))
+    net.swap_statistics(2)
+    with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
+        net.swap_statistics(3)
+    with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
+        net.backward(x, lambda output: nn.functional.cross_entropy(output, target))
+    net.swap_statistics(2)
+    net.swap_statistics(3)
+
+
 def test_simultaneous_never_draws_a_column_for_a_step() -> None:
     net = made('local = 0.1, global = 0.5, mode = "simultaneous"')
     columns = [net.column_plan(k) for k in (1, 2, 3)]
@@ -121,6 +166,64 @@ def test_what_is_dead_stands_still_or_moves_on(dead: str) -> None:
     assert dead_ones
     assert (moved >= dead_ones) if dead == "advance" else not moved & dead_ones
     assert hasattr(net, "advance_dead") == (dead == "advance")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("local_rate", 1.0), ("local_rate", -0.1), ("rates", [0.1])]
+)
+def test_rates_that_are_none_are_refused(setting: str, value: Any) -> None:
+    net = made("local = 0.3")
+    setattr(net if setting == "local_rate" else net.joins[-1], setting, value)
+    with pytest.raises(ValueError, match=r"\d rates were expected, from 0 to below 1"):
+        net.sample_plan()
+
+
+@pytest.mark.parametrize("settings", ["local = 0.3", 'local = 0.3, per = "sample"'])
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_no_plan_is_refused(settings: str, style: Style) -> None:
+    net, (x, _) = made(settings, style), batch()
+    plan = net.column_plan(1)
+    for other in ("column", (3, 1), plan[:-1], (*plan[:-1], (True,) * 9), [plan[:-1]] * 6):
+        with pytest.raises((ValueError, TypeError), match=r"plan|samples|iterable"):
+            net(x, plan=other)
+    if "per" not in settings:
+        with pytest.raises(ValueError, match="no plan of this network"):
+            net(x, plan=[plan] * 6)
+        net(x, plan=tuple(plan))  # by what it is, not by its class: another module's will do
+
+
+@pytest.mark.parametrize("what", ["per sample", "stochastic depth"])
+def test_without_a_momentum_statistics_are_averages(what: str) -> None:
+    """torch's own meaning of `momentum=None`, on which `swa_utils.update_bn` relies."""
+    torch.manual_seed(0)
+    text = "net Net on image[2, 4, 4] = conv(3) >> (id + stochastic_depth(conv(3), 0.5))"
+    if what == "per sample":
+        text = f'{RULES}drop_path(local = 0.3, per = "sample")'
+    net = compile_source(Source("net.fdl", text + "\n")).module()()
+    net.train()
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = None
+    first = next(one for one in net.modules() if isinstance(one, nn.BatchNorm2d))
+    seen: list[Tensor] = []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    for seed in range(4):
+        net(torch.randn(6, 2, 4, 4, generator=torch.Generator().manual_seed(seed)))
+    torch.testing.assert_close(first.running_mean, torch.stack(seen).mean(0))
+
+
+@pytest.mark.parametrize("what", ["per sample", "stochastic depth"])
+def test_after_training_any_number_of_samples_exports(what: str) -> None:
+    """What training leaves in the modules, the size of its batches, fixes none in eval."""
+    text = "net Net on image[2, 4, 4] = conv(3) >> (id + stochastic_depth(conv(3), 0.5))"
+    if what == "per sample":
+        text = f'{RULES}drop_path(local = 0.3, per = "sample")'
+    net = compile_source(Source("net.fdl", text + "\n")).module()().train()
+    x, _ = batch()
+    net(x)
+    net.eval()
+    made = torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    torch.testing.assert_close(made.module()(x[:3]), net(x[:3]))
 
 
 def test_rates_are_data_and_may_change_while_training() -> None:

@@ -24,6 +24,8 @@ __all__ = ["LR", "RANKS", "STEPS", "SyncNorm", "frozen", "loss", "run", "trained
 
 RANKS, STEPS, LR = 2, 50, 0.05
 PLAIN = SPEC.replace("drop_path", "## ")
+SIMULTANEOUS = SPEC.replace("global = 0.5", 'mode = "simultaneous"')
+THINNED = "net Thinned on image[2, 4, 4] = conv(2) >> (stochastic_depth(conv(2), 0.5) + id)"
 
 
 class SyncNorm(nn.BatchNorm2d):
@@ -210,12 +212,35 @@ def again_from_a_checkpoint(rank: int) -> Any:
     return state(model), net.plan_state()
 
 
+def all_columns_at_once(rank: int) -> Any:
+    """Mode "simultaneous"; the second rank knows nothing of the columns that the first loads."""
+    net = made(SIMULTANEOUS, seed=rank)
+    model = DropPathParallel(net)
+    descent = optimizer(net)
+    for seed in range(5):
+        descent.zero_grad()
+        x, target = batch(seed)
+        x, target = x[rank::RANKS], target[rank::RANKS]
+        net.backward(x, lambda y, target=target: nn.functional.cross_entropy(y, target))
+        alone = net.plan_state()["columns"]
+        model.average()
+        descent.step()
+    ended = net.plan_state()
+    late = made(SIMULTANEOUS, seed=rank)
+    if rank == 0:
+        late.load_plan_state(ended)
+    DropPathParallel(late)
+    return alone, ended, state(model), late.plan_state()
+
+
 def refusals(rank: int) -> Any:
     sync = nn.SyncBatchNorm.convert_sync_batchnorm(made())
     return [
         refusal(lambda: DropPathParallel(made(PLAIN))),
         refusal(lambda: DropPathParallel(made(), plans="each")),  # type: ignore[arg-type]
         refusal(lambda: DropPathParallel(sync, plans="own")),
+        refusal(lambda: DropPathParallel(made(SIMULTANEOUS), plans="own")),
+        refusal(lambda: DropPathParallel(made(THINNED))),
     ]
 
 
@@ -230,7 +255,8 @@ def refusal(action: Callable[[], object]) -> str:
 TRIED = (
     start, same_plans, same_plans_in_small_buckets, flat_style, with_frozen_norms,
     with_synced_norms, ddp, compiled, compiled_not, own_plans, two_columns, unequal_batches,
-    micro_batches, plans_that_differ, again_from_a_checkpoint, refusals,
+    micro_batches, plans_that_differ, again_from_a_checkpoint,
+    all_columns_at_once, refusals,
 )  # fmt: skip
 
 

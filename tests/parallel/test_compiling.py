@@ -8,6 +8,7 @@ import pickle
 import shutil
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from fractal_dsl.driver.compilation import Style
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.reference.tensors import random_input
 from fractal_dsl.runtime.compiling import compile_regions, regions
+from fractal_dsl.runtime.deploy import export_onnx, fold_batch_norm
 from fractal_dsl.source import Source
 from tests.parallel.nets import SPEC, batch, made
 from tests.programs import fdl_programs
@@ -140,6 +142,22 @@ def test_convolutions_that_stand_alone_are_regions() -> None:
     assert backend.convs == len(calls)
 
 
+def test_recomputed_parts_are_refused_with_a_way_out() -> None:
+    model = compile_source(Source("net.fdl", SPEC)).module(checkpoint=True)()
+    with pytest.raises(ValueError, match="without --checkpoint"):
+        compile_regions(model)
+
+
+def test_batches_of_every_size_break_no_graph() -> None:
+    """Batch norm of samples with plans of their own asks how many values there are."""
+    model = made(SPEC.replace("global = 0.5", 'global = 0.5, per = "sample"'))
+    backend = Counting("eager")
+    compile_regions(model, backend=backend, dynamic=True, fullgraph=True)
+    for size in (8, 5, 7):
+        model(X[:size]).sum().backward()
+    assert backend.graphs > 0
+
+
 def test_a_model_without_plans_is_one_region() -> None:
     model, backend = made(SPEC.replace("drop_path", "## ")), Counting("eager")
     expected = model(X)
@@ -201,3 +219,11 @@ def test_any_program_is_the_same_function(text: str) -> None:
         torch.manual_seed(3)  # of stochastic depth
         outputs.append(one(x, **given))
     assert torch.equal(*outputs)
+
+
+def test_a_compiled_network_is_exported_and_folded_as_one_that_is_not(tmp_path: Path) -> None:
+    model = made().float().eval()
+    compile_regions(model, backend="eager")
+    export_onnx(model, tmp_path / "net.onnx", X.float())
+    folded = fold_batch_norm(model)
+    torch.testing.assert_close(folded(X.float()), model(X.float()), rtol=1e-5, atol=1e-5)

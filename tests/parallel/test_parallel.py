@@ -165,6 +165,24 @@ def test_statistics_are_weighted_by_samples(found: Any) -> None:
     assert any(not torch.allclose(four[name], two[name]) for name in running)
 
 
+def test_statistics_that_columns_keep_are_means_over_the_ranks(found: Any) -> None:
+    (alone, ended, state, late), (alone_2, ended_2, state_2, late_2) = (
+        one["all_columns_at_once"] for one in found
+    )
+    assert_identical(state, state_2)
+    for k in (1, 2, 3):
+        ours, mine, theirs = ended["columns"][k], alone[k], alone_2[k]
+        assert_identical(ours, ended_2["columns"][k])
+        running = [name for name in ours if "running" in name]
+        assert_near(
+            {name: ours[name] for name in running},
+            {name: (mine[name] + theirs[name]) / 2 for name in running},
+        )
+        assert any(not torch.allclose(mine[name], theirs[name]) for name in running)
+        assert_identical(late["columns"][k], ours)
+        assert_identical(late_2["columns"][k], ours)
+
+
 def test_gradients_of_micro_batches_are_averaged_once(found: Any) -> None:
     model = made()
     for seed in range(2):
@@ -188,10 +206,12 @@ def test_synchronise_spreads_what_rank_0_has_read(found: Any) -> None:
 
 
 def test_refusals_say_a_way_out(found: Any) -> None:
-    no_plans, unknown, waiting = found[0]["refusals"]
+    no_plans, unknown, waiting, columns, thinned = found[0]["refusals"]
     assert no_plans.startswith("TypeError") and "DistributedDataParallel" in no_plans
     assert unknown.startswith("ValueError") and '"same" or "own"' in unknown
     assert waiting.startswith("ValueError") and 'plans="same"' in waiting
+    assert columns.startswith("ValueError") and "simultaneous" in columns
+    assert "find_unused_parameters" in thinned and "find_unused_parameters" not in no_plans
 
 
 def test_without_a_process_group() -> None:

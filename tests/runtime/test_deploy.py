@@ -126,6 +126,40 @@ def test_files_that_others_made(tmp_path: Path) -> None:
     assert read_safetensors(path).spec == ""
     load_safetensors(made(), path)
 
+    with pytest.raises(ValueError, match="does not say which specification"):
+        load_safetensors(made(), path, BLOCKS)
+
+
+def test_a_file_keeps_what_was_set(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    small = compile(BLOCKS, C=2).module()()
+    save_safetensors(small, path, BLOCKS, C=2)
+    saved = read_safetensors(path)
+    again = compile(saved.spec, **saved.settings).module()()
+    load_safetensors(again, path, BLOCKS)
+    for key, one in small.state_dict().items():
+        assert torch.equal(again.state_dict()[key], one)
+
+
+def test_mistakes_with_files_say_what_was_expected(tmp_path: Path) -> None:
+    other = tmp_path / "weights.pt"
+    other.write_text("net = conv\n")
+    with pytest.raises(ValueError, match="not its path"):
+        save_safetensors(made(), tmp_path / "weights.safetensors", "specs/digits.fdl")
+    with pytest.raises(ValueError, match=r"weights\.pt is no safetensors file"):
+        read_safetensors(other)
+    with pytest.raises(ValueError, match=r"weights\.pt is no file of weights"):
+        load_weights(made(), other)
+    with pytest.raises(TypeError, match="the path comes before"):
+        export_onnx(made(), inputs(), "x.onnx")  # type: ignore[arg-type]
+
+
+def test_weights_of_another_module() -> None:
+    one, two = made(), made()
+    load_weights(two, one)
+    for key, value in one.state_dict().items():
+        assert torch.equal(two.state_dict()[key], value)
+
 
 def test_an_interrupted_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
