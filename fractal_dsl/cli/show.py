@@ -45,6 +45,7 @@ class Shown:
         if self.bar is not None:
             said = (
                 f"epoch {values['epoch']:.1f}  loss {values['loss']:.3f}"
+                f"  accuracy {values['accuracy']:.1%}"
                 f"  {values['images_per_second']:,.0f} images/s"
             )
             self.bar.update(self.bar.task_ids[0], completed=step, description=said)
@@ -61,6 +62,8 @@ class Shown:
         self.say(text)
 
     def ended(self, finished: bool, last: Mapping[str, Any]) -> None:
+        if self.bar is not None and finished:
+            self.bar.update(self.bar.task_ids[0], completed=self.about["steps"])
         self.close()
         if finished and self.table:
             self.console.result("\n".join(table(last)))

@@ -62,8 +62,9 @@ def needing_packages(command: str) -> Iterator[None]:
         if package not in PACKAGES:
             raise
         said = f"`fractalc {command}` needs the package `{package}`"
+        way = "tensorboard" if package == "tensorboard" else "'fractal-dsl[train]'"
         raise DiagnosticError(
-            Diagnostic("F0806", said, None, helps=(Help("pip install 'fractal-dsl[train]'"),))
+            Diagnostic("F0806", said, None, helps=(Help(f"pip install {way}"),))
         ) from None
 
 

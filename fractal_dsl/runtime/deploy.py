@@ -106,7 +106,7 @@ def save_safetensors(
     the new one is there at any time, never a part. Raises ValueError for a path in place of the
     text.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if spec_text.endswith(".fdl") and "\n" not in spec_text:
         raise ValueError(
@@ -119,7 +119,7 @@ def save_safetensors(
         "fdl_settings": json.dumps(settings),
     }  # fmt: skip
     with replacing(path) as beside:
-        save_file(state, beside, about)
+        beside.write_bytes(save(state, about))  # errors and rights are those of any file
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> Saved:

@@ -18,7 +18,8 @@ from fractal_dsl.driver.sources import read_source
 from fractal_dsl.source import Source, Span
 from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.recipe import Recipe, changed, parse_toml, read_recipe, unknown
-from fractal_dsl.train.run import Job, Result, train
+from fractal_dsl.train.recipe import settings as settings_of
+from fractal_dsl.train.run import Job, Result, Run, agree, located, train
 from fractal_dsl.train.trained import open_run, scored
 
 __all__ = ["Cell", "Experiment", "Row", "carry_out", "read_experiment", "results", "text_table"]
@@ -27,6 +28,7 @@ KEYS = ("title", "data", "recipe", "seeds", "settings", "rows", "recalibrate")
 ROW_KEYS = ("name", "spec", "net", "set", "column", "of", "settings", "data", "paper")
 PAPER_KEYS = ("loss", "error")
 SCORES = "scores.json"
+SETTINGS = tuple(one.name for one in settings_of())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,18 @@ def read_experiment(
     reader = Reader(path.parent, source, base, data or table.get("data"), settings or {})
     rows = tuple(reader.row(one) for one in table.get("rows", ()))
     check_rows(rows, source)
-    seeds = tuple(int(one) for one in table.get("seeds", (base.seed,)))
+    check_columns(rows, source)
+    seeds = seeds_of(table.get("seeds", [base.seed]), source)
     if "seed" in (settings or {}):
         seeds = (changed(base, settings or {}).seed,)
     title = str(table.get("title", path.stem))
     return Experiment(title, rows, seeds, int(table.get("recalibrate", 100)))
+
+
+def seeds_of(value: object, source: Source) -> tuple[int, ...]:
+    if isinstance(value, list) and value and all(type(one) is int for one in value):
+        return tuple(value)
+    raise refused(f"`seeds` is a list of whole numbers, not {value!r}", source, "seeds")
 
 
 def refuse_unknown(table: Mapping[str, Any], known: Sequence[str], source: Source) -> None:
@@ -121,6 +130,24 @@ def check_rows(rows: Sequence[Row], source: Source) -> None:
             raise refused(f"no row that trains is called {row.of!r}", source, row.of)
     if not rows:
         raise refused("there are no [[rows]]", source, "rows")
+    folders: dict[str, str] = {}
+    for name in trained:
+        if (other := folders.setdefault(slug(name), name)) != name:
+            said = f"the rows {other!r} and {name!r} would share a folder; call one otherwise"
+            raise refused(said, source, name)
+
+
+def check_columns(rows: Sequence[Row], source: Source) -> None:
+    """That the columns asked for are there, before anything is trained."""
+    jobs = {row.name: row.job for row in rows}
+    for row in rows:
+        job = jobs[row.of]
+        if row.column is None or job is None:
+            continue
+        known = job.spec.compiled().report.column_count
+        if row.column > known:
+            said = f"{row.name!r} asks for column {row.column}; {row.of!r} has {known}"
+            raise refused(said, source, row.name)
 
 
 def refused(said: str, source: Source, word: str) -> DiagnosticError:
@@ -146,7 +173,10 @@ class Reader:
             said = "a row has a `name`, and either `spec` or `of`"
             raise refused(said, self.source, name or "rows")
         if "of" in table:
-            return Row(name, None, str(table["of"]), table.get("column"), paper)
+            column = table.get("column")
+            if not (column is None or (type(column) is int and column > 0)):
+                raise refused(f"`column` is a number from 1 on, not {column!r}", self.source, name)
+            return Row(name, None, str(table["of"]), column, paper)
         return Row(name, self.job(table), name, None, paper)
 
     def job(self, table: Mapping[str, Any]) -> Job:
@@ -156,7 +186,11 @@ class Reader:
         recipe = changed(self.recipe, table.get("settings", {}), self.source)
         recipe = changed(recipe, self.settings)
         spec = read_source(os.path.relpath(self.folder / str(table["spec"])))
-        words = tuple(map(str, table.get("set", ())))
+        words = table.get("set", [])
+        if not isinstance(words, list):
+            said = f'`set` is a list, as ["C=2"], not {words!r}'
+            raise refused(said, self.source, str(table["name"]))
+        words = tuple(map(str, words))
         return Job(spec, str(data), recipe, words, table.get("net"), table.get("column"))
 
 
@@ -169,30 +203,47 @@ def carry_out(
     """Trains what is not trained yet, seed by seed; whether everything is done."""
     for seed in experiment.seeds:
         for row in experiment.rows:
-            if row.job is None or is_done(place_of(folder, row, seed)):
+            if row.job is None:
+                continue
+            if is_done(run := place_of(folder, row, seed)):
+                check_done(run, row.job, seed)
                 continue
             progress.noted(f"{row.name}, seed {seed}")
-            if not carried(experiment, row.job, place_of(folder, row, seed), seed, progress, stop):
+            if not carried(experiment, row.job, run, seed, progress, stop):
                 return False
     return True
 
 
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
 def place_of(folder: Path, row: Row, seed: int) -> Path:
-    slug = re.sub(r"[^a-z0-9]+", "-", row.of.lower()).strip("-")
-    return folder / f"{slug}-{seed}"
+    return folder / f"{slug(row.of)}-{seed}"
 
 
 def is_done(run: Path) -> bool:
     return (run / SCORES).is_file()
 
 
+def check_done(run: Path, job: Job, seed: int) -> None:
+    """Raises DiagnosticError (F0804) where what is there was trained by other settings."""
+    about, begun = Run(run).read()
+    if located(job.data) not in (located(begun.data), located(about["data"])):
+        said = f"`{run}` was trained on {about['data']}, the row asks for {job.data}"
+        raise DiagnosticError(Diagnostic("F0804", said, None))
+    agree(seeded(job, seed), begun, SETTINGS, f"delete `{run}`, or give the table another --out")
+
+
+def seeded(job: Job, seed: int) -> Job:
+    return replace(job, recipe=replace(job.recipe, seed=seed))
+
+
 def carried(
     experiment: Experiment, job: Job, run: Path, seed: int, progress: Progress,
     stop: Callable[[], bool],
 ) -> bool:  # fmt: skip
-    seeded = replace(job, recipe=replace(job.recipe, seed=seed))
-    every = tuple(Recipe.__dataclass_fields__)
-    result: Result = train(seeded, run, progress, resume=True, stop=stop, given=every)
+    result: Result = train(seeded(job, seed), run, progress, resume=True, stop=stop, given=SETTINGS)
     if result.finished:
         one = open_run(run)
         columns = (*one.columns, None)
@@ -206,12 +257,16 @@ def carried(
 
 
 def results(experiment: Experiment, folder: Path) -> Iterator[Cell]:
-    """The table as far as it is there."""
+    """The table as far as it is there. Raises DiagnosticError (F0804) where it is another's."""
+    jobs = {row.name: row.job for row in experiment.rows}
     for row in experiment.rows:
+        done = [seed for seed in experiment.seeds if is_done(place_of(folder, row, seed))]
+        for seed in done:
+            job = jobs[row.of]
+            assert job is not None
+            check_done(place_of(folder, row, seed), job, seed)
         held = [
-            json.loads((place_of(folder, row, seed) / SCORES).read_text("utf-8"))
-            for seed in experiment.seeds
-            if is_done(place_of(folder, row, seed))
+            json.loads((place_of(folder, row, seed) / SCORES).read_text("utf-8")) for seed in done
         ]
         found = [line for one in held for line in one["columns"] if line["column"] == row.column]
         again = [line["recalibrated"] for line in found if line["recalibrated"]]
@@ -255,7 +310,8 @@ def text_table(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     for cell in cells:
         loss, error = (cell.row.paper.get(key) for key in PAPER_KEYS)
         yield (
-            f"{cell.row.name:{width}}  {cell.depth or '':>5}  {cell.parameters or 0:>11,}"
+            f"{cell.row.name:{width}}  {cell.depth or '':>5}"
+            f"  {f'{cell.parameters:,}' if cell.parameters else '':>11}"
             f"  {mean_and_spread(cell.losses, 3):>16}  {mean_and_spread(cell.errors, 2):>14}"
             f"  {mean_and_spread(cell.recalibrated, 2):>14}"
             f"  {'' if loss is None else f'{loss:.3f}':>11}"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.runtime import export_onnx, fold_batch_norm, save_safetensors
+from fractal_dsl.train.batches import Centre
 from fractal_dsl.train.network import CLASSES
 from fractal_dsl.train.trained import Trained
 
@@ -21,9 +27,13 @@ def export(one: Trained, path: Path, column: int | None, *, batches: int, fold: 
     """Writes one file; its ending says what.
 
     `.safetensors` and `.pt` hold weights under the names that they have in the whole network,
-    `.onnx` the computation, `.py` the module that the weights load into. Raises DiagnosticError
-    (F0801) where the file cannot be written.
+    `.onnx` the computation from pixels as they are in the data, `.py` the module that the weights
+    load into. Raises DiagnosticError: F0801 where the file cannot be written, F0803 for `fold`
+    where it means nothing.
     """
+    if fold and path.suffix != ".onnx":
+        said = f"--fold is for .onnx; `{path}` holds what the module loads, batch norms and all"
+        raise DiagnosticError(Diagnostic("F0803", said, None))
     if path.suffix == ".py":
         made = one.made if column is None else one.made.column(column)
         write_atomically(path, made.source.encode())
@@ -47,10 +57,51 @@ def write(one: Trained, net: Any, path: Path, *, fold: bool) -> None:
             torch.save(net.state_dict(), held)
             write_atomically(path, held.getvalue())
         case ".onnx":
-            x = one.centre(one.data.test.pixels[:2])
-            export_onnx(fold_batch_norm(net) if fold else net, path, x)
+            whole = FromPixels(one.centre, fold_batch_norm(net) if fold else net)
+            with quiet():
+                export_onnx(whole.eval(), path, one.data.test.pixels[:2].float())
         case _:
             raise ValueError(f"no kind of file ends with {path.suffix!r}")
+
+
+class Centring(nn.Module):
+    """`Centre` as a layer."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, centre: Centre) -> None:
+        super().__init__()
+        self.register_buffer("mean", centre.mean)
+        self.register_buffer("deviation", centre.deviation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.deviation
+
+
+class FromPixels(nn.Module):
+    """A network that takes pixels as they are in the data: it centres them itself."""
+
+    def __init__(self, centre: Centre, net: nn.Module) -> None:
+        super().__init__()
+        self.centring, self.net = Centring(centre), net
+
+    def forward(self, x: Tensor) -> Any:
+        return self.net(self.centring(x))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what torch.onnx tells its developers."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def settings(one: Trained) -> dict[str, Any]:

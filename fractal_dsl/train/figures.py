@@ -15,7 +15,9 @@ __all__ = ["Curve", "History", "Point", "anytime_figure", "drawn", "live_figure"
 
 mpl.rcParams["svg.hashsalt"] = "fractalc"  # the same figure is the same file
 SIZE = (9.0, 4.2)
-COLOURS = "viridis"
+INSIDE = 6  # entries of a legend
+COLOURS = "tab10"  # of the first ten curves; more take their shades from a ramp
+RAMP = "nipy_spectral"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,33 @@ class Point:
 
 
 def loss_figure(plain: Sequence[History], fractal: Sequence[History]) -> Figure:
-    """Training loss over epochs (figure 3): plain nets on the left, columns on the right."""
+    """Training loss over epochs (figure 3): nets alone on the left, columns on the right."""
     sides = [side for side in (plain, fractal) if side]
     figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots(1, len(sides), sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, len(sides), sharex=True, sharey=True, squeeze=False)[0]
     for axis, side in zip(axes, sides, strict=True):
         curves = [curve for one in side for curve in named(one, several=len(side) > 1)]
         for curve, colour in zip(curves, colours(len(curves)), strict=True):
             axis.plot(curve.epochs, curve.values, label=curve.label, color=colour, linewidth=1.4)
-        axis.set_title("plain nets" if side is plain else "columns of fractal nets", fontsize=10)
+        axis.set_title("whole nets" if side is plain else "columns", fontsize=10)
         axis.set_xlabel("epoch")
         axis.set_yscale("log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.25, which="both")
-        axis.legend(fontsize=8)
+        legend(figure, axis)
     axes[0].set_ylabel("training loss")
     return figure
+
+
+def legend(figure: Figure, axis: Any) -> None:
+    """Inside while it is small; else below, where the figure grows for it."""
+    number = len(axis.get_legend_handles_labels()[0])
+    if number <= INSIDE:
+        axis.legend(fontsize=8)
+        return
+    rows = -(-number // 2)
+    figure.set_figheight(max(figure.get_figheight(), SIZE[1] + 0.18 * rows))
+    axis.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
 def named(one: History, *, several: bool) -> list[Curve]:
@@ -74,8 +87,11 @@ def named(one: History, *, several: bool) -> list[Curve]:
 
 
 def colours(number: int) -> list[Any]:
-    ramp = mpl.colormaps[COLOURS]
-    return [ramp(0.9 * at / max(number - 1, 1)) for at in range(number)]
+    few = mpl.colormaps[COLOURS]
+    if number <= few.N:
+        return [few(at) for at in range(number)]
+    ramp = mpl.colormaps[RAMP]
+    return [ramp(0.95 * at / (number - 1)) for at in range(number)]
 
 
 def anytime_figure(points: Mapping[str, Sequence[Point]]) -> Figure:
@@ -97,7 +113,7 @@ def anytime_figure(points: Mapping[str, Sequence[Point]]) -> Figure:
     axis.set_xlabel("multiply-adds of an image")
     axis.set_ylabel("error, %")
     axis.grid(alpha=0.25, which="both")
-    axis.legend(fontsize=8)
+    legend(figure, axis)
     return figure
 
 
@@ -110,13 +126,14 @@ def live_figure(curves: Sequence[Curve], expected: Mapping[str, float]) -> Figur
             curve.epochs, [100 * one for one in curve.values], color=colour, label=curve.label
         )
         if curve.label in expected:
-            axis.axhline(100 * expected[curve.label], color=colour, linestyle=":")
+            axis.axhline(100 * expected[curve.label], color=colour, linestyle=":",
+                         label="expected" if len(curves) == 1 else None)  # fmt: skip
     axis.set_xlabel("epoch")
     axis.set_ylabel("multiply-adds computed, %")
     axis.set_ylim(0, 100)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=8)
+    legend(figure, axis)
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -74,6 +75,8 @@ def fresh(made: Compilation, seed: int, plan_seed: int) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        settings = {} if made.program.sampling is None else {"plan_seed": plan_seed}
-        model: nn.Module = made.module()(**settings)
+        network = made.module()
+        # A net with `drop_path` and no join, as f(1) alone, draws no plans.
+        draws = "plan_seed" in signature(network).parameters
+        model: nn.Module = network(plan_seed=plan_seed) if draws else network()
     return model

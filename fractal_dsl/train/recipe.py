@@ -105,7 +105,9 @@ def read_recipe(name: str) -> Recipe:
     source = Source(os.fspath(path), text)
     values = parse_toml(source)
     if isinstance(values.get("recipe"), dict):  # a run's own `run.toml`
-        values = values["recipe"]
+        others = {one: value for one, value in values.items() if one not in ("run", "recipe")}
+        changed(Recipe(), others, source)  # refuses them, in part
+        values = {**values["recipe"], **others}
     return changed(Recipe(), values, source)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -21,7 +22,7 @@ from fractal_dsl.train.figures import (
     loss_figure,
 )
 from fractal_dsl.train.log import read_log
-from fractal_dsl.train.recipe import name_of, settings
+from fractal_dsl.train.recipe import as_toml
 from fractal_dsl.train.trained import Trained, open_run, scored
 
 __all__ = ["write_report"]
@@ -44,7 +45,7 @@ def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
 
     Raises DiagnosticError where a folder is no run, or a file cannot be written.
     """
-    runs = [reported(folder) for folder in folders]
+    runs = [reported(folder, name) for folder, name in zip(folders, names_of(folders), strict=True)]
     output.mkdir(parents=True, exist_ok=True)
     figures = dict(figures_of(runs))
     paths = []
@@ -52,15 +53,31 @@ def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
         for kind in ("svg", "png"):
             paths.append(output / f"{name}.{kind}")
             write_atomically(paths[-1], drawn(figure, kind))
-    pictures = {name: drawn(figure, "svg").decode() for name, figure in figures.items()}
+    pictures = {
+        name: apart(drawn(figure, "svg").decode(), name) for name, figure in figures.items()
+    }
     page = output / "index.html"
     write_atomically(page, "\n".join(html(runs, pictures)).encode())
     return [page, *paths]
 
 
-def reported(folder: Path) -> Reported:
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """The folders' last names, with as many before them as tell all apart."""
+    for parts in range(1, max(len(folder.parts) for folder in folders) + 1):
+        names = ["/".join(folder.parts[-parts:]) for folder in folders]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def apart(svg: str, name: str) -> str:
+    """Names of an SVG's parts that are no other's on the page."""
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+
+
+def reported(folder: Path, name: str) -> Reported:
     run = open_run(folder)
-    return Reported(folder.name, run, history(folder.name, read_log(run.run.log)), lines_of(run))
+    return Reported(name, run, history(name, read_log(run.run.log)), lines_of(run))
 
 
 def lines_of(one: Trained) -> list[Mapping[str, Any]]:
@@ -113,7 +130,7 @@ def figures_of(runs: Sequence[Reported]) -> Iterator[tuple[str, Any]]:
 def points(lines: Sequence[Mapping[str, Any]]) -> list[Point]:
     return [
         Point(
-            "all" if line["column"] is None else str(line["column"]),
+            ("all" if len(lines) > 1 else "") if line["column"] is None else str(line["column"]),
             line["multiply_adds"],
             percent(line["trained"]),
             percent(line["recalibrated"]) if line["recalibrated"] else None,
@@ -171,8 +188,8 @@ def section(one: Reported) -> Iterator[str]:
     for line in one.lines:
         yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells(line))}</tr>"
     yield "</table>"
-    told = (f"{name_of(field)} = {getattr(job.recipe, field.name)}" for field in settings())
-    yield f"<details><summary>recipe</summary><pre>{escape(chr(10).join(told))}</pre></details>"
+    told = escape(as_toml(job.recipe))
+    yield f"<details><summary>recipe</summary><pre>{told}</pre></details>"
     yield "<details><summary>specification</summary>"
     yield f"<pre>{escape(job.source.text)}</pre></details>"
 

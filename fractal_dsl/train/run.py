@@ -3,19 +3,22 @@
 run.toml         everything it was told, and what it ran with
 spec.fdl         the specification
 model.py         the network that it trains, as generated
+centre.npz       `mean` and `deviation`: the network takes (pixels - mean) / deviation
 log.jsonl        a line for some steps and for each epoch
 checkpoints/     the last few, each a file that says of itself whether it is whole
 """
 
 from __future__ import annotations
 
+import io
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -25,6 +28,7 @@ from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.driver.settings import parse_settings
 from fractal_dsl.driver.sources import decoded
 from fractal_dsl.source import Source
+from fractal_dsl.train.batches import centre_of
 from fractal_dsl.train.checkpoint import Checkpoints
 from fractal_dsl.train.data import Data, load_data
 from fractal_dsl.train.initial import initialise
@@ -36,7 +40,7 @@ from fractal_dsl.train.recipe import Recipe, as_toml, changed, name_of, quoted
 from fractal_dsl.train.trainer import PIECES, Trainer
 from fractal_dsl.version import VERSION
 
-__all__ = ["Job", "Result", "Run", "check_specification", "network_of", "train"]
+__all__ = ["Job", "Result", "Run", "agree", "check_specification", "located", "network_of", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,11 @@ class Run:
             source = decoded(about["spec"], (self.folder / "spec.fdl").read_bytes())
         except (OSError, ValueError, KeyError) as error:
             raise DiagnosticError(no_run(self.folder, error)) from None
+        data = about["data"]
+        if "data_at" in about and not Path(data).exists():
+            data = about["data_at"]
         job = Job(
-            source, about["data"], changed(Recipe(), recipe), tuple(about.get("set", ())),
+            source, data, changed(Recipe(), recipe), tuple(about.get("set", ())),
             about.get("net"), about.get("column"),
         )  # fmt: skip
         return about, job
@@ -129,6 +136,10 @@ class Run:
         spec = job.source.text.encode("utf-8", "surrogateescape")
         write_atomically(self.folder / "spec.fdl", spec)
         write_atomically(self.folder / "model.py", made.source.encode())
+        centre = centre_of(data.train, job.recipe.centre)
+        held = io.BytesIO()
+        np.savez(held, mean=centre.mean.numpy(), deviation=centre.deviation.numpy())
+        write_atomically(self.folder / "centre.npz", held.getvalue())
         write_atomically(self.about, about_text(job, made, data, fabric).encode())
 
 
@@ -156,6 +167,7 @@ def about_text(job: Job, made: Compilation, data: Data, fabric: Fabric) -> str:
         f"name = {quoted(made.name)}",
         f"parameters = {made.report.parameters}",
         f"data = {quoted(job.data)}",
+        *([f"data_at = {quoted(located(job.data))}"] if Path(job.data).exists() else []),
         f'data_sha256 = "{data.digest}"',
         f"training_images = {len(data.train)}",
         f"held_out_images = {len(data.test)}",
@@ -169,6 +181,11 @@ def about_text(job: Job, made: Compilation, data: Data, fabric: Fabric) -> str:
         as_toml(job.recipe),
     ]
     return "\n".join(lines)
+
+
+def located(data: str) -> str:
+    """The whole path, by which a run finds its images from another folder as well."""
+    return os.fspath(Path(data).expanduser().absolute())
 
 
 def free_folder(name: str, root: Path = Path("runs")) -> Path:
@@ -207,6 +224,7 @@ def train(
         about, begun = run.read()
         if job is not None:
             agree(job, begun, given)
+            begun = replace(begun, data=job.data)  # wherever they are now; their sha256 must agree
         job = begun
     if job is None:
         raise DiagnosticError(
@@ -224,6 +242,7 @@ def trained(
     if about and about["data_sha256"] != data.digest:
         said = f"the images of `{job.data}` are not those that the run began with"
         raise DiagnosticError(Diagnostic("F0804", said, None))
+    check_batch(job, data)
     made = compiled_for(job.spec, data.train.shape, data.classes)
     if about:
         check_specification(about, made)
@@ -252,6 +271,17 @@ def trained(
     result = Result(run.folder, trainer.step_number, trainer.steps, last)
     heard.ended(result.finished, last)
     return result
+
+
+def check_batch(job: Job, data: Data) -> None:
+    """Raises DiagnosticError (F0803) where no mini-batch can be filled: only whole ones count."""
+    if job.recipe.batch > len(data.train):
+        said = (
+            f"a batch of {job.recipe.batch:,} is more than the {len(data.train):,} images of"
+            f" `{job.data}` to train on"
+        )
+        help_ = Help(f"--batch {len(data.train)}, or less; or more images")
+        raise DiagnosticError(Diagnostic("F0803", said, None, helps=(help_,)))
 
 
 def _silent() -> Progress:
@@ -318,13 +348,14 @@ def taken(folder: Path) -> Diagnostic:
     )  # fmt: skip
 
 
-def agree(wanted: Job, begun: Job, given: Sequence[str]) -> None:
+def agree(
+    wanted: Job, begun: Job, given: Sequence[str],
+    help_: str = "--resume needs none of them: the folder knows them",
+) -> None:  # fmt: skip
     """Raises DiagnosticError (F0804) with every setting that is not what the run began with."""
     wrong = []
     if wanted.source.text != begun.source.text:
         wrong.append("the specification")
-    if wanted.data != begun.data:
-        wrong.append(f"the data: {begun.data}, now {wanted.data}")
     if (wanted.words, wanted.net, wanted.column) != (begun.words, begun.net, begun.column):
         wrong.append("what is set in the specification")
     for one in fields(Recipe):
@@ -335,5 +366,5 @@ def agree(wanted: Job, begun: Job, given: Sequence[str]) -> None:
         said = "the run began with other settings: " + "; ".join(wrong)
         raise DiagnosticError(
             Diagnostic("F0804", said, None,
-                       helps=(Help("--resume needs none of them: the folder knows them"),))
+                       helps=(Help(help_),))
         )  # fmt: skip

@@ -37,6 +37,11 @@ class Tally:
             self.size = number, torch.tensor(float(number), device=self.sums.device)
         return self.size[1]
 
+    def accuracy(self) -> float:
+        """Of this process's images, since the epoch began."""
+        _, right, images = self.sums.sum(0).tolist()
+        return float(right / max(images, 1))
+
     def add_work(self, share: float | None) -> None:
         self.live += 1.0 if share is None else share
         self.steps += 1

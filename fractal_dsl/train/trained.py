@@ -75,12 +75,26 @@ def open_run(folder: Path, step: int | None = None, data: str | None = None) -> 
     made = compiled_for(job.spec, own.train.shape, own.classes)
     check_specification(about, made)
     net = fresh(made, 0, 0)
-    net.load_state_dict(state["model"])
+    net.load_state_dict(state["model"]["weights"])
     if hasattr(net, "column_statistics"):
         net.load_plan_state(state["plans"][0])
     centre = centre_of(own.train, job.recipe.centre)
     images = own if data is None else load_data(data, job.recipe)
+    check_images(images, own)
     return Trained(run, job, made, net.eval(), images, centre, state["step"]["number"])
+
+
+def check_images(images: Data, own: Data) -> None:
+    """Raises DiagnosticError (F0811) for images that the network cannot tell apart."""
+    size, trained = (", ".join(map(str, one.train.shape)) for one in (images, own))
+    said = ""
+    if size != trained:
+        said = f"the run's images are [{trained}], those of `{images.name}` [{size}]"
+    elif images.classes > own.classes:
+        said = f"the run has {own.classes} classes, `{images.name}` has {images.classes}"
+    if said:
+        help_ = Help("without --data, the images of the run are taken")
+        raise DiagnosticError(Diagnostic("F0811", said, None, helps=(help_,)))
 
 
 def checkpoint(folder: Path, step: int | None) -> dict[str, Any]:
@@ -90,7 +104,8 @@ def checkpoint(folder: Path, step: int | None) -> dict[str, Any]:
     if not paths:
         there = [int(one.stem.removeprefix("step-")) for one in newest(folder / "checkpoints")]
         said = f"there is no checkpoint in `{folder}`" + (f" after step {step}" if step else "")
-        helps = (Help(f"there are those after {', '.join(map(str, there))}"),) if there else ()
+        way = f"there are those after {', '.join(map(str, there))}"
+        helps = (Help(way if there else f"fractalc train --out {folder} --resume"),)
         raise DiagnosticError(Diagnostic("F0804", said, None, helps=helps))
     try:
         return read_checkpoint(paths[0])

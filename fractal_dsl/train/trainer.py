@@ -90,13 +90,14 @@ class Trainer:
 
         `log` is the first process's. Raises DiagnosticError (F0805) where a number is not finite.
         """
+        ranks = self.fabric.world_size
         self.net.train()
         while self.step_number < self.steps:
             self.clock.start()
             loss, norm = self.step()
             self.clock.stop()
             if self.step_number % self.recipe.log_every == 0:
-                self.log_step(log, progress, loss, norm)
+                self.log_step(log, progress, summed(self.fabric, loss) / ranks, norm)
             epoch, within = divmod(self.step_number, self.epoch_steps)
             if within == 0:
                 self.end_epoch(epoch, log, progress)
@@ -176,6 +177,7 @@ class Trainer:
         values: dict[str, Any] = {
             "epoch": self.step_number / self.epoch_steps,
             "loss": float(loss),
+            "accuracy": self.tally.accuracy(),
             "gradient_norm": None if norm is None else float(norm),
             "learning_rate": self.rate,
         }
@@ -224,7 +226,7 @@ class Trainer:
         """The seven pieces; of random numbers, every process's."""
         every = gathered(self.fabric, {"random": random_state(), "plans": self.plan_state()})
         return {
-            "model": self.net.state_dict(),
+            "model": {"weights": self.net.state_dict()},
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state(),
             "random": [one["random"] for one in every],
@@ -236,7 +238,7 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> bool:
         """Goes on from `state`; whether random numbers go on, too, as the same number of processes
         makes sure."""
-        self.net.load_state_dict(state["model"])
+        self.net.load_state_dict(state["model"]["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state(state["schedule"])
         self.batches.load_state(state["sampler"])

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from fractal_dsl import compile
 from fractal_dsl.cli import main
 from fractal_dsl.cli.show import Shown
+from fractal_dsl.runtime import read_safetensors
 from fractal_dsl.train import open_run
 from fractal_dsl.train.checkpoint import newest, read_checkpoint
 from tests.train.nets import SPEC, noise, same
@@ -71,10 +73,10 @@ def last(folder: str) -> Any:
 
 def test_a_run_leaves_what_it_was_told_and_did(run: Run) -> None:
     assert sorted(path.name for path in Path("run").iterdir()) == [
-        "checkpoints", "log.jsonl", "model.py", "run.toml", "spec.fdl",
+        "centre.npz", "checkpoints", "log.jsonl", "model.py", "run.toml", "spec.fdl",
     ]  # fmt: skip
     about = Path("run/run.toml").read_text()
-    for part in ('data = "set.npz"', "epochs = 3", "batch = 8", 'fractalc = "', "data_sha256 = "):
+    for part in ('set.npz"', "epochs = 3", "batch = 8", 'fractalc = "', "data_sha256 = "):
         assert part in about
     epochs = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
     assert [one["epoch"] for one in epochs if one["kind"] == "epoch"] == [1, 2, 3]
@@ -129,7 +131,7 @@ def test_resuming_with_other_settings_is_refused(run: Run) -> None:
     for words, told in (
         ([*TRAIN, "--epochs", "9"], "`epochs`: 3, now 9"),
         (["train", "other.fdl", "--data", "set.npz"], "the specification"),
-        (["train", "net.fdl", "--data", "digits"], "the data: set.npz, now digits"),
+        (["train", "net.fdl", "--data", "digits"], "the images of `digits` are not those"),
     ):
         status, _, err = run(*words, "--out", "run", "--resume")
         assert status == 1 and "F0804" in err and told in err
@@ -235,8 +237,19 @@ def test_export_is_the_network_that_eval_saw(run: Run) -> None:
     with torch.no_grad():
         expected = one.net(x, one.net.column_plan(2))
     session = onnxruntime.InferenceSession("w.onnx")
-    (found,) = session.run(None, {"x": x.numpy()})
+    pixels = one.data.test.pixels.float().numpy()
+    (found,) = session.run(None, {"x": pixels})  # centres them itself
     assert np.allclose(found, expected.numpy(), atol=1e-5)
+    assert Path("w.safetensors").stat().st_mode == Path("w.pt").stat().st_mode
+    centre = np.load("run/centre.npz")
+    assert np.allclose((pixels - centre["mean"]) / centre["deviation"], x.numpy(), atol=1e-6)
+    saved = read_safetensors("w.safetensors")
+    assert compile(saved.spec, **saved.settings).report.output.sizes == (3,)
+    for name in ("absent/w.safetensors", "absent/w.pt", "absent/w.onnx"):
+        status, _, err = run("export", "run", "-o", name)
+        assert status == 1 and "error[F0801]" in err, err
+    status, _, err = run("export", "run", "-o", "w.pt", "--fold")
+    assert status == 1 and "--fold is for .onnx" in err
     state = torch.load("w.pt", weights_only=True)
     namespace: dict[str, Any] = {"__name__": "w"}
     exec(Path("w.py").read_text(), namespace)  # noqa: S102 - it is what a user imports
@@ -244,6 +257,56 @@ def test_export_is_the_network_that_eval_saw(run: Run) -> None:
     model.load_state_dict(state)
     with torch.no_grad():
         assert torch.allclose(model.eval()(x), expected, atol=1e-6)
+
+
+# mistakes ------------------------------------------------------------------------------
+
+
+def test_drop_path_without_a_join_trains(run: Run) -> None:
+    """The first row of the paper's table 3: f(1) alone."""
+    Path("one.fdl").write_text(
+        "net One(classes = 3) on image[1, 6, 6] =\n"
+        "    conv(4) >> global_avg_pool >> linear(classes)\n"
+        "drop_path(local = 0.15, global = 0.5)\n"
+    )
+    words = ["train", "one.fdl", *TRAIN[2:], "--epochs", "1", "--out", "one"]
+    status, _, err = run(*words)
+    assert status == 0, err
+
+
+def test_a_batch_that_no_images_fill_is_refused(run: Run) -> None:
+    status, _, err = run(*TRAIN, "--batch", "100000", "--out", "none")
+    assert status == 1 and "error[F0803]: a batch of 100,000 is more than" in err
+    assert not Path("none").exists()
+
+
+def test_a_run_knows_its_images_from_anywhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Path.cwd()
+    assert run(*TRAIN, "--epochs", "1", "--out", "there")[0] == 0
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert run("eval", "../there")[0] == 0
+    words = [*TRAIN, "--epochs", "1", "--out", "../there", "--resume"]
+    words[1], words[3] = "../net.fdl", "../set.npz"
+    status, _, err = run(*words)
+    assert status == 0, err
+
+
+def test_images_that_the_network_cannot_tell_apart(run: Run) -> None:
+    held = dict(np.load("set.npz"))
+    np.savez("more.npz", **{**held, "y_test": held["y_test"] + 5})
+    wide = {k: np.pad(v, [(0, 0)] * (v.ndim - 1) + [(0, 2 * (v.ndim > 1))])
+            for k, v in held.items()}  # fmt: skip
+    np.savez("larger.npz", allow_pickle=False, **wide)
+    np.savez("words.npz", **{**held, "y_train": held["y_train"].astype(str)})
+    for name, code in (("more", "F0811"), ("larger", "F0811"), ("words", "F0810")):
+        status, _, err = run("eval", "run", "--data", f"{name}.npz")
+        assert status == 1 and f"error[{code}]" in err, err
+
+
+def test_the_bar_says_how_many_are_right(run: Run) -> None:
+    steps = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
+    assert all(0 <= one["accuracy"] <= 1 for one in steps if one["kind"] == "step")
 
 
 # experiment ----------------------------------------------------------------------------
@@ -280,6 +343,10 @@ def test_a_table_is_trained_printed_and_gone_on_with(run: Run) -> None:
     again = run("experiment", "t.toml", "--out", "t")
     assert again[:2] == (0, out) and "epoch" not in again[2]
     assert run("experiment", "t.toml", "--out", "t", "--print")[1] == out
+    Path("t.toml").write_text(TABLE.replace("epochs = 1", "epochs = 2"))
+    for more in ((), ("--print",)):  # figures of other settings are not shown for these
+        status, out, err = run("experiment", "t.toml", "--out", "t", *more)
+        assert status == 1 and "`epochs`: 1, now 2" in err and not out
 
 
 @pytest.mark.parametrize(
@@ -291,6 +358,10 @@ def test_a_table_is_trained_printed_and_gone_on_with(run: Run) -> None:
         ('[[rows]]\nname = "x"\nof = "y"', "no row that trains is called 'y'"),
         ('[[rows]]\nname = "Whole"\nof = "Whole"', "two rows are called 'Whole'"),
         ('[[rows]]\nname = "x"\nof = "Whole"\npaper = {err = 1}', "did you mean `error`?"),
+        ('[[rows]]\nname = "whole!"\nspec = "net.fdl"', "would share a folder"),
+        ('[[rows]]\nname = "x"\nof = "Whole"\ncolumn = 7', "asks for column 7"),
+        ('[[rows]]\nname = "x"\nof = "Whole"\ncolumn = "a"', "`column` is a number"),
+        ('[[rows]]\nname = "x"\nspec = "net.fdl"\nset = "C=2"', "`set` is a list"),
     ],
 )
 def test_a_table_that_is_wrong(line: str, told: str, run: Run) -> None:

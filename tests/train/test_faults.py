@@ -100,5 +100,5 @@ def test_no_checkpoint_holds_it(tmp_path: Path) -> None:
     assert found is not None
     _, state, _ = found
     assert state["step"]["number"] == 4
-    weights = state["model"].values()
+    weights = state["model"]["weights"].values()
     assert all(w.isfinite().all() for w in weights) and same(state["step"]["number"], 4)

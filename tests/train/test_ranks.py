@@ -52,7 +52,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def weights(run: Path) -> dict[str, Any]:
     state = read_checkpoint(next(newest(run / "checkpoints")))
-    return {**state["model"]}
+    return {**state["model"]["weights"]}
 
 
 def test_they_agree_with_one_process_on_the_same_batches(two: Path) -> None:

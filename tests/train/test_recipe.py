@@ -59,6 +59,16 @@ def test_values_that_cannot_be(line: str, told: str) -> None:
     assert told in said(line)
 
 
+def test_beside_the_recipe_of_a_run_nothing_else_counts(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    for text in ("epocs = 3\n[recipe]\nepochs = 3\n", "[recipe]\nepochs = 3\n[rest]\nx = 1\n"):
+        path.write_text(text)
+        with pytest.raises(DiagnosticError, match=r"epocs|rest"):
+            read_recipe(str(path))
+    path.write_text('batch = 7\n[recipe]\nepochs = 3\n[run]\nname = "x"\n')
+    assert (read_recipe(str(path)).batch, read_recipe(str(path)).epochs) == (7, 3)
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     assert said("epochs = 0\nbatch = 0\nfoo = 1").count("error[F0803]") == 3
 

@@ -83,7 +83,7 @@ def test_without_a_piece_of_state_it_is_another_run(
     one = trainer(recipe())
     one.load_state(state)
     one.run(None, saved_in(tmp_path, recipe()), Silent(), lambda: False)
-    assert not same(one.net.state_dict(), state_at(whole, STEPS)["model"])
+    assert not same(one.net.state_dict(), state_at(whole, STEPS)["model"]["weights"])
 
 
 @pytest.mark.parametrize("spec", OTHERS.values(), ids=OTHERS)

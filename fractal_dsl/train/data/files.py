@@ -148,6 +148,9 @@ def npz_pairs(
     for images, labels in names:
         if images in arrays and labels in arrays:
             pixels = in_order(path, torch.from_numpy(arrays[images]))
+            if arrays[labels].dtype.kind not in "iubf":
+                told = f"`{labels}` are {arrays[labels].dtype}; whole numbers from 0 were expected"
+                raise DiagnosticError(unreadable(path, told))
             numbers = torch.from_numpy(arrays[labels].astype(np.int64)).flatten()
             yield Images(pixels, numbers, white_of(pixels))
 
