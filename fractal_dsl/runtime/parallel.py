@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fractal_dsl.runtime.networks import thins
+from fractal_dsl.runtime.sharding import shard
 
 __all__ = ["DropPathParallel", "Plans"]
 
@@ -24,6 +25,7 @@ Plans = Literal["same", "own"]
 
 # As DDP's: large enough for full speed, small enough not to double the memory of gradients.
 BUCKET_BYTES = 25 * 2**20
+CHECK_EVERY = 100  # steps
 
 
 class DropPathParallel(nn.Module):
@@ -46,6 +48,11 @@ class DropPathParallel(nn.Module):
       in train mode since the last `average()`, weighted by samples: all ranks hold the same.
       So are those that columns have of their own.
 
+    With `sharded` each rank keeps a part of every weight, and so of its gradient and of what the
+    optimiser holds for it (torch's FSDP); a layer's weights are gathered while it computes, and
+    those of dead layers never. Make the optimiser after it. `runtime.sharding.whole` of a state
+    dict is what a checkpoint holds. After rank 0 has read one, each rank loads it by itself.
+
     Raises RuntimeError without a process group, TypeError where `module` draws no plans,
     ValueError where a layer would wait for ranks that may never call it.
     """
@@ -55,33 +62,39 @@ class DropPathParallel(nn.Module):
         module: nn.Module,
         plans: Plans = "same",
         *,
+        sharded: bool = False,
         group: dist.ProcessGroup | None = None,
         bucket_bytes: int = BUCKET_BYTES,
     ) -> None:
         super().__init__()
-        _check(module, plans)
+        _check(module, plans, sharded)
         self.module, self.plans, self.group = module, plans, group
         self.bucket_bytes = bucket_bytes
         self.ranks = dist.get_world_size(group)
         self.norms = _Norms(module)
-        self.agreed = False  # whether the ranks' plans have been compared
+        self.named = dict(module.named_parameters())
         # Stochastic depth draws for each rank by itself; a branch may be dead on one.
         self.alike = plans == "same" and not any(map(thins, module.modules()))
+        self.sharded = False  # until all ranks hold the same weights
         self.synchronise()
+        if sharded:
+            shard(module, group)
+            self.sharded = True
 
     def forward(self, *inputs: Any, **settings: Any) -> Any:
         return self.module(*inputs, **settings)
 
     def synchronise(self) -> None:
         """Take everything from rank 0: at the start, and after rank 0 has read a checkpoint."""
-        tensors = [one.detach() for one in self.module.state_dict().values()]
+        held = self.module.buffers() if self.sharded else self.module.state_dict().values()
+        tensors = [one.detach() for one in held]
         for bucket in _buckets(tensors, self.bucket_bytes):
             flat = _flat(bucket)
             dist.broadcast(flat, group=self.group, group_src=0)
             _spread(flat, bucket)
         self._synchronise_plans()
         self.norms.forget()
-        self.agreed = False
+        self.steps = 0
 
     def _synchronise_plans(self) -> None:
         net: Any = self.module
@@ -116,49 +129,52 @@ class DropPathParallel(nn.Module):
         """Average live gradients and running statistics over the ranks; call before each step.
 
         Raises RuntimeError on all ranks where plans were to be the same and are not. That is
-        looked at in each step on the CPU; on other devices, which it would make wait, in the
-        first after `synchronise()`.
+        looked at in the first step after `synchronise()` and in every hundredth from there:
+        a message of its own takes as long as a small network's gradients.
         """
-        names, parameters = zip(*self.module.named_parameters(), strict=True)
-        live, samples = self._exchange(parameters)
-        self._agree(names, parameters, live)
-        gradients = [one.grad for one in parameters if one.grad is not None]
-        statistics = self.norms.weighted(samples)
-        for bucket in _buckets([statistics, *gradients], self.bucket_bytes):
+        if not (self.alike and self.steps % CHECK_EVERY):
+            self._compare()
+        self.steps += 1
+        # Gradients of parameters in parts are averaged by the backward pass itself.
+        held = () if self.sharded else self.named.values()
+        owners = {id(one.grad): one for one in held if one.grad is not None}
+        gradients = [one.grad for one in owners.values() if one.grad is not None]
+        statistics = self.norms.weighted()
+        for bucket in _buckets([*gradients, statistics], self.bucket_bytes):
             flat = _flat(bucket)
             dist.all_reduce(flat, group=self.group)
-            _spread(flat, bucket)
-        if gradients:
-            torch._foreach_mul_(gradients, 1 / self.ranks)
-        self.norms.take(statistics, samples)
+            for tensor, piece in zip(bucket, _pieces(flat, bucket), strict=True):
+                if tensor is statistics:
+                    statistics = piece
+                    continue
+                piece.mul_(1 / self.ranks)
+                if tensor.is_contiguous():  # what was sent is the gradient from here on
+                    owners[id(tensor)].grad = piece
+                else:
+                    tensor.copy_(piece)
+        self.norms.take(statistics)
 
-    def _exchange(self, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """On how many ranks each gradient lives; samples of each norm, here and on all ranks."""
-        device = parameters[0].device
-        live = torch.tensor([one.grad is not None for one in parameters], device=device)
-        mine = self.norms.counts(device)
-        counts = torch.cat([live.long(), mine.flatten()])
-        dist.all_reduce(counts, group=self.group)
-        ranks, everywhere = counts[: len(live)], counts[len(live) :].view_as(mine)
-        return ranks, torch.stack([mine, everywhere])
-
-    def _agree(self, names: Sequence[str], parameters: Sequence[Tensor], live: Tensor) -> None:
-        """Every rank must send the same gradients."""
-        if self.alike and self.agreed and live.device.type != "cpu":
-            return
-        for name, parameter, ranks in zip(names, parameters, live.tolist(), strict=True):
+    def _compare(self) -> None:
+        """Which gradients live on how many ranks; each rank must send the same ones."""
+        device = next(self.module.parameters()).device
+        named = {} if self.sharded else self.named
+        alive = [one.grad is not None for one in named.values()]
+        live, counts = torch.tensor(alive, device=device).long(), self.norms.counts(device)
+        said = torch.cat([live, counts.flatten()])
+        dist.all_reduce(said, group=self.group)
+        self.norms.follow(*said[len(live) :].view_as(counts))
+        for (name, one), ranks in zip(named.items(), said[: len(live)].tolist(), strict=True):
             if self.alike and 0 < ranks < self.ranks:
                 raise RuntimeError(
                     f"the ranks' plans were to be the same, but {name} has a gradient on"
                     f" {ranks} of {self.ranks} ranks only; give plan= the same on all ranks, call"
                     ' synchronise() after loading a checkpoint, or construct with plans="own"'
                 )
-            if ranks and parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        self.agreed = True
+            if ranks and one.grad is None:
+                one.grad = torch.zeros_like(one)
 
 
-def _check(module: nn.Module, plans: Plans) -> None:
+def _check(module: nn.Module, plans: Plans, sharded: bool) -> None:
     if not dist.is_initialized():
         raise RuntimeError(
             "no process group: start with `torchrun --nproc-per-node N script.py` and call"
@@ -171,6 +187,11 @@ def _check(module: nn.Module, plans: Plans) -> None:
         raise TypeError(
             f"{type(module).__name__} draws no plans; torch serves it well:"
             f" torch.nn.parallel.DistributedDataParallel(network{unused})"
+        )
+    if sharded and (plans == "own" or any(map(thins, module.modules()))):
+        raise ValueError(
+            "sharded weights are gathered by all ranks together, where a layer computes;"
+            ' plans="same" is needed, and no stochastic depth'
         )
     if hasattr(module, "column_statistics") and (
         plans == "own" or any(map(thins, module.modules()))
@@ -209,6 +230,9 @@ class _Norms:
         found = [(name, one) for name, one in module.named_modules() if _has_statistics(one)]
         self.names = [name for name, _ in found]
         self.norms: list[Any] = [one for _, one in found]
+        sizes = [2 * norm.num_features for norm in self.norms]
+        self.sizes, self.numbers = torch.tensor(sizes, dtype=torch.long), sum(sizes)
+        self.own: list[Tensor] = []
         for norm in self.norms:
             # A buffer moves with the module; a count on the device needs no waiting for it, and
             # torch.compile traces it as it does batch norm's own.
@@ -227,45 +251,53 @@ class _Norms:
         names = [f"{name}.running_{what}" for name in self.names for what in ("mean", "var")]
         return [shared, *([own[name] for name in names] for k, own in columns.items() if k)]
 
+    def samples(self) -> Tensor:
+        """[norms]: samples since last time."""
+        return torch.stack([norm.samples_seen for norm in self.norms])
+
     def counts(self, device: torch.device) -> Tensor:
         """[2, norms]: samples since last time; and weighted by them, batches ever tracked."""
         if not self.norms:
             return torch.zeros(2, 0, dtype=torch.long, device=device)
-        samples = torch.stack([norm.samples_seen for norm in self.norms])
         tracked = torch.stack([norm.num_batches_tracked for norm in self.norms])
-        return torch.stack([samples, samples * tracked])
+        return torch.stack([samples := self.samples(), samples * tracked])
 
-    def weighted(self, samples: Tensor) -> Tensor:
-        """All running statistics in a row, each by this rank's share of the layer's samples."""
-        if not self.norms:
-            return torch.zeros(0, device=samples.device)
-        mine, everywhere = self.spread(samples[0][0]), self.spread(samples[1][0])
-        # The quotient is 1 exactly where no other rank has samples: then nothing is rounded.
-        share = mine / everywhere
-        return torch.cat(
-            [torch.where(mine > 0, _flat(one) * share, 0) for one in self.statistics()]
-        )
-
-    def take(self, summed: Tensor, samples: Tensor) -> None:
-        """What all ranks hold together; a layer that ran on none keeps what it has."""
+    def follow(self, samples: Tensor, tracked: Tensor) -> None:
+        """All ranks' `counts`: each norm takes the mean of batches tracked, rounded up."""
         if not self.norms:
             return
-        everywhere, tracked = samples[1]
-        ran = self.spread(everywhere) > 0
-        statistics = self.statistics()
-        for own, mean in zip(statistics, summed.chunk(len(statistics)), strict=True):
-            _spread(torch.where(ran, mean, _flat(own)), own)
         numbers = [norm.num_batches_tracked for norm in self.norms]
-        mean = -(-tracked // everywhere.clamp(min=1))  # rounded up
-        _spread(torch.where(everywhere > 0, mean, torch.stack(numbers)), numbers)
+        mean = -(-tracked // samples.clamp(min=1))
+        _spread(torch.where(samples > 0, mean, torch.stack(numbers)), numbers)
+
+    def weighted(self) -> Tensor:
+        """What the ranks add up: running statistics times samples, then the samples."""
+        if not self.norms:
+            return torch.zeros(0, device=next(self.module.parameters()).device)
+        kind = self.norms[0].running_mean.dtype
+        samples = self.samples().to(kind)
+        weights = self.spread(samples)
+        self.own = [_flat(one) for one in self.statistics()]
+        # Where no sample was, nothing is said, were it NaN.
+        parts = [torch.where(weights > 0, one * weights, 0) for one in self.own]
+        return torch.cat([*parts, samples])
+
+    def take(self, summed: Tensor) -> None:
+        """What all ranks hold together; a layer that ran on none, or here alone, keeps its own."""
+        if not self.norms:
+            return
+        total = self.spread(summed[-len(self.norms) :])
+        kept = total == self.spread(self.samples().to(total.dtype))
+        means = (summed[: -len(self.norms)].view(len(self.own), -1) / total).unbind()
+        for tensors, own, mean in zip(self.statistics(), self.own, means, strict=True):
+            _spread(torch.where(kept, own, mean), tensors)
         self.forget()
 
     def spread(self, values: Tensor) -> Tensor:
         """A value for each norm, as one for each of its running statistics."""
-        sizes = [2 * norm.num_features for norm in self.norms]
-        repeated = torch.tensor(sizes, device=values.device)
-        row = values.repeat_interleave(repeated, output_size=sum(sizes))
-        return row.to(self.norms[0].running_mean.dtype)
+        if self.sizes.device != values.device:
+            self.sizes = self.sizes.to(values.device)
+        return values.repeat_interleave(self.sizes, output_size=self.numbers)
 
 
 def _has_statistics(module: nn.Module) -> bool:
@@ -297,9 +329,12 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([one.reshape(-1) for one in tensors])
 
 
+def _pieces(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Views of `flat`, of the shapes of `tensors`."""
+    pieces = flat.split([one.numel() for one in tensors])
+    return [one.view(two.shape) for one, two in zip(pieces, tensors, strict=True)]
+
+
 def _spread(flat: Tensor, tensors: Sequence[Tensor]) -> None:
     """The pieces of `flat` back into `tensors`, whatever their strides."""
-    pieces = flat.split([one.numel() for one in tensors])
-    torch._foreach_copy_(
-        list(tensors), [one.view(two.shape) for one, two in zip(pieces, tensors, strict=True)]
-    )
+    torch._foreach_copy_(list(tensors), _pieces(flat, tensors))

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
+from fractal_dsl.runtime.networks import thins
 from fractal_dsl.runtime.parallel import DropPathParallel
+from fractal_dsl.runtime.sharding import shard
 from fractal_dsl.train.recipe import Recipe
 
 __all__ = ["derived", "gathered", "launched", "spread", "summed", "synced"]
@@ -65,15 +67,31 @@ def spread(net: nn.Module, recipe: Recipe, fabric: Fabric) -> nn.Module:
             said = "with `sync_batch_norm`, layers wait for all processes: `plans` must be same"
             raise DiagnosticError(Diagnostic("F0803", said, None))
         synced(net)
+    if recipe.sharded and recipe.compile:
+        said = "`sharded` weights are gathered layer by layer, which `compile` cannot do"
+        raise DiagnosticError(Diagnostic("F0803", said, None))
     if not hasattr(net, "plan_state"):
-        # A unit of stochastic depth that a mini-batch does without has no gradient.
-        drops = any(hasattr(module, "per_batch") for module in net.modules())
-        return DistributedDataParallel(net, find_unused_parameters=drops)
+        return spread_whole(net, recipe)
     plans: Any = recipe.plans
     try:
-        return DropPathParallel(net, plans)
+        return DropPathParallel(net, plans, sharded=recipe.sharded)
     except ValueError as error:
         raise DiagnosticError(Diagnostic("F0803", str(error), None)) from None
+
+
+def spread_whole(net: nn.Module, recipe: Recipe) -> nn.Module:
+    """A network that draws no plans, by torch's own means."""
+    # A unit of stochastic depth that a mini-batch does without has no gradient.
+    drops = any(map(thins, net.modules()))
+    if not recipe.sharded:
+        return DistributedDataParallel(net, find_unused_parameters=drops)
+    if drops:
+        said = "`sharded` weights are gathered by all processes together: no stochastic depth"
+        raise DiagnosticError(Diagnostic("F0803", said, None))
+    for one in net.state_dict().values():
+        torch.distributed.broadcast(one, src=0)
+    shard(net)
+    return net
 
 
 class Summed(torch.autograd.Function):

@@ -72,6 +72,7 @@ class Recipe:
         "same", "of several processes: the same plan in all, or each its own",
         choices=("same", "own"),
     )  # fmt: skip
+    sharded: bool = setting(False, "of several processes: each keeps a part of every weight (FSDP)")
     sync_batch_norm: bool = setting(False, "normalise over the batches of all processes")
     check_every: int = setting(1, "steps between looks for NaN and infinity", least=1)
     log_every: int = setting(10, "steps between lines in the log", least=1)

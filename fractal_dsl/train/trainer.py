@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -12,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from fractal_dsl.runtime import parameter_groups
+from fractal_dsl.runtime.sharding import optimiser_parts, parts_of, whole
 from fractal_dsl.train import faults
 from fractal_dsl.train.batches import Batch, Batches, centre_of
 from fractal_dsl.train.checkpoint import Checkpoints
@@ -62,12 +64,15 @@ class Trainer:
         rank, ranks = fabric.global_rank, fabric.world_size
         torch.manual_seed(derived(recipe.seed, "dropout", rank))
         self.net = with_rates(net, recipe)
+        self.work = LiveWork(net, data.train.shape)
+        # A sharded network is looked at, and searched for a fault, as a copy of whole weights.
+        self.whole_net = deepcopy(net).to(fabric.device) if is_sharded(recipe, fabric) else None
         self.wrapped: Any = spread(net, recipe, fabric)
         if recipe.compile:
             compiled(self.net)
         self.parameters = list(net.parameters())  # walking through the modules takes its time
         groups = parameter_groups(net, recipe.weight_decay)
-        self.optimiser = sgd(groups, recipe)
+        self.optimiser = sgd(groups, recipe, fused=self.whole_net is None)
         self.batches = Batches(
             data.train.to(fabric.device), centre_of(data.train, recipe.centre).to(fabric.device),
             recipe.batch, recipe.augment, derived(recipe.seed, "order"), rank, ranks,
@@ -79,7 +84,6 @@ class Trainer:
         self.test = data.test.to(fabric.device)
         self.columns = columns_of(net) if recipe.columns else ()
         self.tally = Tally(getattr(net, "columns", 0), fabric.device)
-        self.work = LiveWork(net, data.train.shape)
         self.clock = Clock()
         self.step_number, self.rate = 0, recipe.learning_rate
 
@@ -136,7 +140,7 @@ class Trainer:
     def checked(self, loss: Tensor, batch: Batch) -> Tensor:
         """The norm of all gradients. Raises DiagnosticError (F0805) where it is not finite."""
         gradients = [one.grad for one in self.parameters if one.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm: Tensor = whole(torch.nn.utils.get_total_norm(gradients))
         if not torch.isfinite(loss + norm):
             self.stop_at_fault(batch)
         return norm
@@ -144,7 +148,7 @@ class Trainer:
     def stop_at_fault(self, batch: Batch) -> None:
         """All processes say the same: what is surest of what any of them found."""
         found = [one["found"] for one in gathered(
-            self.fabric, {"found": faults.before(self.net, batch)})]  # fmt: skip
+            self.fabric, {"found": faults.before(self.looked_at(), batch)})]  # fmt: skip
         where = next((one for one in found if one), None)
         if where is None:
             own = faults.within(self.net, batch.x, lambda x: self.passes.again(x, batch.y))
@@ -204,9 +208,18 @@ class Trainer:
     def look(self, images: Any) -> dict[int | None, Score]:
         with self.fabric.autocast():
             return evaluated(
-                self.net, images, self.batches.centre, batch=max(self.recipe.batch, 100),
+                self.looked_at(), images, self.batches.centre, batch=max(self.recipe.batch, 100),
                 columns=self.columns, fabric=self.fabric,
             )  # fmt: skip
+
+    def looked_at(self) -> Any:
+        """The network with whole weights; where they are in parts, all processes must ask."""
+        if self.whole_net is None:
+            return self.net
+        self.whole_net.load_state_dict(whole(self.net.state_dict()))
+        if hasattr(self.net, "plan_state"):
+            self.whole_net.load_plan_state(self.net.plan_state())
+        return self.whole_net
 
     @staticmethod
     def scores(name: str, found: dict[int | None, Score]) -> dict[str, Any]:
@@ -226,8 +239,8 @@ class Trainer:
         """The seven pieces; of random numbers, every process's."""
         every = gathered(self.fabric, {"random": random_state(), "plans": self.plan_state()})
         return {
-            "model": {"weights": self.net.state_dict()},
-            "optimiser": self.optimiser.state_dict(),
+            "model": {"weights": whole(self.net.state_dict())},
+            "optimiser": whole(self.optimiser.state_dict()),
             "schedule": self.schedule.state(),
             "random": [one["random"] for one in every],
             "plans": [one["plans"] for one in every],
@@ -238,8 +251,9 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> bool:
         """Goes on from `state`; whether random numbers go on, too, as the same number of processes
         makes sure."""
-        self.net.load_state_dict(state["model"]["weights"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.net.load_state_dict(parts_of(state["model"]["weights"], self.net))
+        own = [one for group in self.optimiser.param_groups for one in group["params"]]
+        self.optimiser.load_state_dict(optimiser_parts(state["optimiser"], own))
         self.schedule.load_state(state["schedule"])
         self.batches.load_state(state["sampler"])
         self.step_number = state["step"]["number"]
@@ -258,6 +272,10 @@ class Trainer:
         return net.plan_state() if hasattr(net, "plan_state") else None
 
 
+def is_sharded(recipe: Recipe, fabric: Fabric) -> bool:
+    return recipe.sharded and fabric.world_size > 1
+
+
 def with_rates(net: nn.Module, recipe: Recipe) -> Any:
     """The recipe's rates of drop-path in place of the file's, where it has any."""
     for name, rate in (("local_rate", recipe.local), ("global_rate", recipe.global_)):
@@ -266,12 +284,15 @@ def with_rates(net: nn.Module, recipe: Recipe) -> Any:
     return net
 
 
-def sgd(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.SGD:
-    """Fused. Its momentum is there from the start: torch's fused kernel takes no parameters that
-    begin later than others, as under drop-path; from zero, the first step is the same."""
+def sgd(groups: list[dict[str, Any]], recipe: Recipe, *, fused: bool) -> torch.optim.SGD:
+    """Fused, but for weights in parts, which torch's fused kernel does not take.
+
+    Its momentum is there from the start: nor does that kernel take parameters that begin later
+    than others, as under drop-path; from zero, the first step is the same.
+    """
     made = torch.optim.SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov,
-        fused=True,
+        fused=fused,
     )  # fmt: skip
     if recipe.momentum:
         for parameter in (one for group in groups for one in group["params"]):

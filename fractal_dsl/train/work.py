@@ -20,7 +20,7 @@ class LiveWork:
 
     def __init__(self, net: nn.Module, shape: tuple[int, ...]) -> None:
         macs = layer_macs(net, shape)
-        self.layers = [(net.get_submodule(name).weight, one) for name, one in macs.items()]
+        self.layers = [(net.get_submodule(name), one) for name, one in macs.items()]
         self.total = sum(macs.values())
         per_batch = hasattr(net, "sample_plan") and not hasattr(net, "sample_plans")
         self.known = per_batch and not hasattr(net, "column_statistics") and self.total > 0
@@ -30,7 +30,7 @@ class LiveWork:
         if not self.known:
             return None
         live = sum(
-            macs for weight, macs in self.layers if getattr(weight, "grad", None) is not None
+            macs for layer, macs in self.layers if getattr(layer.weight, "grad", None) is not None
         )
         return live / self.total
 

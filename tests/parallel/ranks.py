@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -18,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fractal_dsl.runtime.compiling import compile_regions
 from fractal_dsl.runtime.parallel import DropPathParallel
+from fractal_dsl.runtime.sharding import parts_of, whole
 from tests.parallel.nets import SPEC, batch, made
 
 __all__ = ["LR", "RANKS", "STEPS", "SyncNorm", "frozen", "loss", "run", "trained"]
@@ -104,7 +106,7 @@ def state(model: nn.Module) -> dict[str, Tensor]:
     wraps = isinstance(model, DropPathParallel | DistributedDataParallel)
     inner = model.module if wraps else model
     assert isinstance(inner, nn.Module)
-    return {name: one.clone() for name, one in inner.state_dict().items()}
+    return {name: one.clone() for name, one in whole(inner.state_dict()).items()}
 
 
 def gradients(model: DropPathParallel) -> dict[str, Tensor | None]:
@@ -136,6 +138,40 @@ def flat_style(rank: int) -> Any:
 
 def with_frozen_norms(rank: int) -> Any:
     return trained(DropPathParallel(frozen(made())), rank)
+
+
+def sharded(rank: int) -> Any:
+    """As `same_plans`, every parameter in parts; and what is this rank's part."""
+    net = made(seed=rank)
+    model = DropPathParallel(net, sharded=True)
+    found = trained(model, rank)
+    held = sum(one.to_local().numel() for one in net.parameters())
+    again = made()
+    again.load_state_dict(found)
+    other = DropPathParallel(made(seed=5 + rank), sharded=True)
+    other.module.load_state_dict(parts_of(found, other.module))
+    return found, held, whole(other.module.state_dict())
+
+
+def sharded_plans(rank: int) -> Any:
+    """Of column 1: parameters without a gradient, and how many numbers were gathered."""
+    net = made()
+    model = DropPathParallel(net, sharded=True)
+    loss(model, 0, rank, plan=net.full_plan()).backward()
+    net.zero_grad()
+    gathered: list[int] = []
+    gather = dist.all_gather_single
+
+    def counting(*given: Any, **named: Any) -> Any:
+        gathered.append(
+            max(one.numel() for one in (*given, *named.values()) if torch.is_tensor(one))
+        )
+        return gather(*given, **named)
+
+    with mock.patch.object(dist, "all_gather_single", counting):
+        loss(model, 0, rank, plan=net.column_plan(1)).backward()
+    dead = [name for name, one in net.named_parameters() if one.grad is None]
+    return dead, sum(gathered)
 
 
 def with_synced_norms(rank: int) -> Any:
@@ -241,6 +277,7 @@ def refusals(rank: int) -> Any:
         refusal(lambda: DropPathParallel(sync, plans="own")),
         refusal(lambda: DropPathParallel(made(SIMULTANEOUS), plans="own")),
         refusal(lambda: DropPathParallel(made(THINNED))),
+        refusal(lambda: DropPathParallel(made(), plans="own", sharded=True)),
     ]
 
 
@@ -256,7 +293,7 @@ TRIED = (
     start, same_plans, same_plans_in_small_buckets, flat_style, with_frozen_norms,
     with_synced_norms, ddp, compiled, compiled_not, own_plans, two_columns, unequal_batches,
     micro_batches, plans_that_differ, again_from_a_checkpoint,
-    all_columns_at_once, refusals,
+    all_columns_at_once, refusals, sharded, sharded_plans,
 )  # fmt: skip
 
 

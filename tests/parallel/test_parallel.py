@@ -115,6 +115,30 @@ def buffers(norms: list[nn.BatchNorm2d]) -> list[State]:
     return [{name: one.clone() for name, one in norm.named_buffers()} for norm in norms]
 
 
+def test_parameters_in_parts_change_nothing(found: Any) -> None:
+    """50 steps; each rank holds half of every parameter, up to rows that do not divide."""
+    whole = sum(one.numel() for one in made().parameters())
+    for one in found:
+        state, held, loaded = one["sharded"]
+        assert_near(state, found[0]["same_plans"])
+        assert held <= 0.6 * whole
+        assert_identical(loaded, state)
+    assert sum(one["sharded"][1] for one in found) == whole
+
+
+def test_what_is_dead_is_not_gathered(found: Any) -> None:
+    model = made()
+    ranks.loss(model, 0, plan=model.column_plan(1)).backward()
+    dead = [name for name, one in model.named_parameters() if one.grad is None]
+    live = sum(one.numel() for one in model.parameters() if one.grad is not None)
+    everything = sum(one.numel() for one in model.parameters())
+    assert dead
+    for one in found:
+        assert one["sharded_plans"][0] == dead
+        # Once forward and once backward; rows that two ranks do not divide are padded.
+        assert live <= one["sharded_plans"][1] <= 2.5 * live < everything
+
+
 def test_buckets_change_nothing(found: Any) -> None:
     assert_identical(found[0]["same_plans"], found[0]["same_plans_in_small_buckets"])
 
@@ -206,11 +230,12 @@ def test_synchronise_spreads_what_rank_0_has_read(found: Any) -> None:
 
 
 def test_refusals_say_a_way_out(found: Any) -> None:
-    no_plans, unknown, waiting, columns, thinned = found[0]["refusals"]
+    no_plans, unknown, waiting, columns, thinned, parts = found[0]["refusals"]
     assert no_plans.startswith("TypeError") and "DistributedDataParallel" in no_plans
     assert unknown.startswith("ValueError") and '"same" or "own"' in unknown
     assert waiting.startswith("ValueError") and 'plans="same"' in waiting
     assert columns.startswith("ValueError") and "simultaneous" in columns
+    assert parts.startswith("ValueError") and 'plans="same"' in parts
     assert "find_unused_parameters" in thinned and "find_unused_parameters" not in no_plans
 
 

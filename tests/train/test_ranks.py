@@ -77,6 +77,35 @@ def test_their_checkpoint_holds_random_numbers_of_both(two: Path) -> None:
     assert not np.array_equal(state["random"][0]["cpu"], state["random"][1]["cpu"])
 
 
+def test_weights_in_parts_train_the_same_and_go_on(two: Path) -> None:
+    """The same figures as with whole weights; stopped and resumed, bit for bit."""
+    done = run(two.parent, 2, "--out", "parts", "--sharded", "true")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(two.parent / "parts"), weights(two)
+    assert ours.keys() == theirs.keys()
+    for name, one in theirs.items():
+        assert ours[name].shape == one.shape
+        bound = 1e-4 * float(one.double().abs().max()) + 1e-7
+        assert float((ours[name].double() - one.double()).abs().max()) <= bound, name
+    logs = [[line for line in read_log(folder / "log.jsonl") if line["kind"] == "epoch"]
+            for folder in (two, two.parent / "parts")]  # fmt: skip
+    for a, b in zip(*logs, strict=True):
+        assert a["test_columns"]["1"]["loss"] == pytest.approx(b["test_columns"]["1"]["loss"], 1e-4)
+        assert a["live"] == b["live"]
+    max((two.parent / "parts" / "checkpoints").iterdir()).unlink()
+    done = run(two.parent, 2, "--out", "parts", "--sharded", "true", "--resume")
+    assert done.returncode == 0, done.stderr
+    again = weights(two.parent / "parts")
+    assert all(np.array_equal(ours[name], again[name]) for name in ours)
+
+
+@pytest.mark.slow
+def test_a_fault_is_named_with_weights_in_parts(tmp_path: Path) -> None:
+    done = run(tmp_path, 2, "--sharded", "true", "--learning-rate", "1e30", "--drops", "0.99")
+    assert done.returncode != 0
+    assert "F0805" in done.stderr and "is the first layer" in done.stderr
+
+
 @pytest.mark.slow
 def test_they_stop_and_go_on_as_if_they_had_not(two: Path, tmp_path: Path) -> None:
     import shutil
