@@ -25,7 +25,7 @@ from fractal_dsl.train.trained import open_run, scored
 __all__ = ["Cell", "Experiment", "Row", "carry_out", "read_experiment", "results", "text_table"]
 
 KEYS = ("title", "data", "recipe", "seeds", "settings", "rows", "recalibrate")
-ROW_KEYS = ("name", "spec", "net", "set", "column", "of", "settings", "data", "paper")
+ROW_KEYS = ("name", "spec", "net", "set", "column", "of", "recipe", "settings", "data", "paper")
 PAPER_KEYS = ("loss", "error")
 SCORES = "scores.json"
 SETTINGS = tuple(one.name for one in settings_of())
@@ -183,7 +183,9 @@ class Reader:
         data = self.data or table.get("data")
         if data is None:
             raise refused("say what to train on: `data`", self.source, str(table["name"]))
-        recipe = changed(self.recipe, table.get("settings", {}), self.source)
+        # A row's own recipe is for nets of other papers; the table's settings were not theirs.
+        base = read_recipe(str(table["recipe"])) if "recipe" in table else self.recipe
+        recipe = changed(base, table.get("settings", {}), self.source)
         recipe = changed(recipe, self.settings)
         spec = read_source(os.path.relpath(self.folder / str(table["spec"])))
         words = table.get("set", [])

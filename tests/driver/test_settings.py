@@ -172,3 +172,14 @@ def test_the_public_names_are_few() -> None:
     assert set(fractal_dsl.__all__) == {"Compilation", "DiagnosticError", "__version__", "compile"}
     with pytest.raises(AttributeError):
         fractal_dsl.nothing  # noqa: B018
+
+
+def test_columns_that_a_step_may_draw_are_there() -> None:
+    rule = "f(1)   = conv\nf(C+1) = (f(C) . f(C)) (+) conv\nparam C = 3\nnet Net = f(C)\n"
+    source = Source("net.fdl", f"{rule}drop_path(local = 0.15, columns = [1, 3])\n")
+    compile_source(source)
+    with pytest.raises(DiagnosticError, match="F0405") as caught:
+        compile_source(source, params={"C": 2})
+    (found,) = caught.value.diagnostics
+    assert "column 3; `Net` has 2" in found.message
+    assert found.span is not None and found.span.text == "[1, 3]"

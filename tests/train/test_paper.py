@@ -6,6 +6,7 @@ papers, and implementations by others, have.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fractal_dsl.driver import compile_source
 from fractal_dsl.driver.settings import parse_settings
 from fractal_dsl.driver.sources import read_source
 from fractal_dsl.train.experiment import read_experiment
+from fractal_dsl.train.recipe import read_recipe
 
 PAPER = Path(__file__).parents[2] / "specs" / "paper"
 WIDE, THIN = (64, 128, 256, 512, 512), (16, 32, 64, 128, 128)
@@ -93,7 +95,8 @@ def test_other_rows_of_tables_1_and_2(name: str, settings: tuple[str, ...], expe
 @pytest.mark.parametrize(
     "name, rows, figures",
     [
-        ("table1", 3, [10.18, 7.33, 7.27]),
+        ("table1", 5, [13.63, 11.66, 10.18, 7.33, 7.27]),
+        ("table1_plus", 7, [6.61, 6.41, 5.23, 5.22, 4.60, 4.68, 5.24]),
         ("table3", 6, [37.32, 30.71, 27.69, 27.38, 26.46, 27.38]),
         ("table4", 9, [36.62, 32.47, 31.31, 38.84, 27.40, 37.23, 32.85, 31.31, 31.75]),
     ],
@@ -105,6 +108,13 @@ def test_tables_are_experiments(name: str, rows: int, figures: list[float]) -> N
     for row in found.rows:
         if row.job is not None:
             row.job.spec.compiled()
+
+
+def test_rows_of_other_papers_have_recipes_of_their_own() -> None:
+    found = read_experiment(PAPER / "table1.toml").rows
+    rows = {row.name: row.job.recipe for row in found if row.job is not None}
+    assert rows["FractalNet-20"] == replace(read_recipe("paper"), local=0.0, global_=0.0)
+    assert rows["Stochastic Depth"] == replace(read_recipe("stochastic_depth"), augment="none")
 
 
 @pytest.mark.parametrize("name", ["resnet110", "stochastic_depth"])
