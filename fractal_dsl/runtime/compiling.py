@@ -106,6 +106,7 @@ def inductor(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Any:
     There batch norm in training and ReLU's gradient stay torch's kernels, and convolutions keep
     the layout of their inputs, which inductor would lay out anew, weights too, at every call.
     """
+    from torch._functorch import config as functorch
     from torch._inductor.compile_fx import compile_fx
     from torch._inductor.decomposition import select_decomp_table
 
@@ -116,9 +117,10 @@ def inductor(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Any:
         for operator, rule in select_decomp_table().items()
         if str(operator).rpartition(".")[0] not in SLOW_ON_CPU
     }
-    return compile_fx(
-        graph, inputs, decompositions=kept, config_patches={"layout_optimization": False}
-    )
+    layout = {"layout_optimization": False}
+    # That cache does not ask which decompositions were kept: it may know the graph without them.
+    with functorch.patch(enable_autograd_cache=False):
+        return compile_fx(graph, inputs, decompositions=kept, config_patches=layout)
 
 
 def refuse_holders(model: nn.Module, found: dict[str, nn.Module]) -> None:

@@ -25,7 +25,7 @@ PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
 def launched(recipe: Recipe) -> Fabric:
-    """Fabric on the recipe's device, with the processes that torchrun started, if it did."""
+    """Fabric on the recipe's device, with the processes that torchrun or `fabric run` started."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise DiagnosticError(
@@ -40,7 +40,8 @@ def launched(recipe: Recipe) -> Fabric:
             strategy="ddp" if nodes * devices > 1 else "auto",
             precision=PRECISIONS[recipe.precision],
         )  # fmt: skip
-        fabric.launch()
+        if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has done it
+            fabric.launch()
     if recipe.batch % fabric.world_size:
         said = f"a batch of {recipe.batch} does not divide among {fabric.world_size} processes"
         raise DiagnosticError(Diagnostic("F0803", said, None))

@@ -120,6 +120,20 @@ def test_they_stop_and_go_on_as_if_they_had_not(two: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_fabric_run_starts_them_as_well(two: Path) -> None:
+    scripts = Path(sys.executable).parent
+    words = ["run", "--accelerator", "cpu", "--devices", "2", "--strategy", "ddp"]
+    done = subprocess.run(
+        [scripts / "fabric", *words, scripts / "fractalc", "train", *WORDS.split(), "--out", "run"],
+        cwd=two.parent, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ours, theirs = weights(two.parent / "run"), weights(two)
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.slow
 def test_a_batch_must_divide(tmp_path: Path) -> None:
     done = run(tmp_path, 2, "--batch", "9")
     assert done.returncode != 0
