@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from fractal_dsl.runtime.networks import thins
+from fractal_dsl.runtime.networks import is_holder, thins
 
 __all__ = ["compile_regions", "inductor", "regions"]
 
@@ -56,7 +56,7 @@ def _regions(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     waiting = [("", model)]
     while waiting:
         name, module = waiting.pop()
-        if not _is_entered(module):
+        if not _is_entered(module) and not is_holder(module):
             if not _is_idle(module):
                 yield name, module
             continue
@@ -136,7 +136,7 @@ def refuse_holders(model: nn.Module, found: dict[str, nn.Module]) -> None:
 
 def refuse_recomputed(model: nn.Module) -> None:
     """torch.compile cannot look into the contexts in which `--checkpoint` computes parts again."""
-    if any("forward" in vars(module) for module in model.modules()):
+    if any(isinstance(vars(module).get("forward"), partial) for module in model.modules()):
         raise ValueError(
             f"{type(model).__name__} computes parts again in the backward pass (--checkpoint);"
             " torch.compile does not follow that. Generate it without --checkpoint to compile it"

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -87,7 +87,8 @@ def _without_identities(net: fx.GraphModule) -> None:
 class Saved:
     """A file of weights: `state` by key, on the CPU, and the specification they belong to.
 
-    `compile(saved.spec, **saved.settings)` is the network, where it imports no other file.
+    `compile(saved.spec, **saved.settings)` is the network, where it imports no other file. Of a
+    column there are that column's weights, by the network's names.
     """
 
     state: dict[str, Tensor]
@@ -97,11 +98,14 @@ class Saved:
 
 
 def save_safetensors(
-    model: nn.Module, path: str | os.PathLike[str], spec_text: str, **settings: Any
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    spec_text: str,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes the weights of `model`, and the text of its specification, to one file.
 
-    `settings` are the parameters that the network was compiled with, as `C=4`. Text, sha256 and
+    `settings` are what the network was compiled with, as {"C": 4}. Text, sha256 and
     settings stand in the metadata (`fdl`, `fdl_sha256`, `fdl_settings` as JSON). The old file or
     the new one is there at any time, never a part. Raises ValueError for a path in place of the
     text.
@@ -116,7 +120,7 @@ def save_safetensors(
     state = {key: one.detach().contiguous() for key, one in model.state_dict().items()}
     about = {
         "format": "pt", "fractalc": VERSION, "fdl": spec_text, "fdl_sha256": _digest(spec_text),
-        "fdl_settings": json.dumps(settings),
+        "fdl_settings": json.dumps(dict(settings or {})),
     }  # fmt: skip
     with replacing(path) as beside:
         beside.write_bytes(save(state, about))  # errors and rights are those of any file

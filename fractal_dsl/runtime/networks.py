@@ -20,6 +20,7 @@ __all__ = [
     "draws_plans",
     "drop_path_network",
     "input_names",
+    "is_holder",
     "plan_of",
     "thins",
     "traced",
@@ -73,6 +74,11 @@ def draws_plans(model: nn.Module) -> bool:
 def thins(module: nn.Module) -> bool:
     """Whether it is a branch under stochastic depth."""
     return hasattr(module, "per_batch") and hasattr(module, "rate")
+
+
+def is_holder(module: nn.Module) -> bool:
+    """Whether it only holds others, as a list of modules does: nobody calls it."""
+    return type(module).forward is nn.Module.forward
 
 
 def plan_of(model: nn.Module, column: int | None) -> Plan | None:

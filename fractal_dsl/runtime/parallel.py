@@ -72,7 +72,6 @@ class DropPathParallel(nn.Module):
         self.bucket_bytes = bucket_bytes
         self.ranks = dist.get_world_size(group)
         self.norms = _Norms(module)
-        self.named = dict(module.named_parameters())
         # Stochastic depth draws for each rank by itself; a branch may be dead on one.
         self.alike = plans == "same" and not any(map(thins, module.modules()))
         self.sharded = False  # until all ranks hold the same weights
@@ -86,6 +85,7 @@ class DropPathParallel(nn.Module):
 
     def synchronise(self) -> None:
         """Take everything from rank 0: at the start, and after rank 0 has read a checkpoint."""
+        self.named = dict(self.module.named_parameters())
         held = self.module.buffers() if self.sharded else self.module.state_dict().values()
         tensors = [one.detach() for one in held]
         for bucket in _buckets(tensors, self.bucket_bytes):
@@ -112,12 +112,12 @@ class DropPathParallel(nn.Module):
     def _synchronise_columns(self, net: Any) -> None:
         known = [list(net.column_statistics)]
         dist.broadcast_object_list(known, group=self.group, group_src=0)
-        kept = net.state_dict()
+        kept, held = net.state_dict(), net.column_statistics
         fresh = {name: one for name, one in net.named_buffers() if name in kept}
-        net.column_statistics = {
-            k: net.column_statistics.get(k) or {name: one.clone() for name, one in fresh.items()}
-            for k in known[0]
-        }
+        for k in known[0]:
+            own = held.get(k, fresh)
+            held[k] = {name: own[name].to(one.device, copy=True) for name, one in fresh.items()}
+        net.column_statistics = {k: held[k] for k in known[0]}
         tensors = [one for own in net.column_statistics.values() for one in own.values()]
         for bucket in _buckets(tensors, self.bucket_bytes):
             flat = _flat(bucket)
@@ -129,34 +129,39 @@ class DropPathParallel(nn.Module):
         """Average live gradients and running statistics over the ranks; call before each step.
 
         Raises RuntimeError on all ranks where plans were to be the same and are not. That is
-        looked at in the first step after `synchronise()` and in every hundredth from there:
-        a message of its own takes as long as a small network's gradients.
+        looked at in each step on the CPU; on other devices, which it would make wait, in the
+        first after `synchronise()` and in every hundredth from there. Weights in parts are
+        gathered by all ranks together: there plans that differ end in the backend's own error.
         """
-        if not (self.alike and self.steps % CHECK_EVERY):
-            self._compare()
+        device = next(self.module.parameters()).device
+        if device.type == "cpu" or not self.alike or self.steps % CHECK_EVERY == 0:
+            self._compare(device)
         self.steps += 1
         # Gradients of parameters in parts are averaged by the backward pass itself.
         held = () if self.sharded else self.named.values()
-        owners = {id(one.grad): one for one in held if one.grad is not None}
-        gradients = [one.grad for one in owners.values() if one.grad is not None]
-        statistics = self.norms.weighted()
-        for bucket in _buckets([*gradients, statistics], self.bucket_bytes):
+        gradients = [(one, one.grad) for one in held if one.grad is not None]
+        statistics = self.norms.statistics()
+        weighted = self.norms.weighted(statistics, device)
+        summed = self._sums([*(gradient for _, gradient in gradients), weighted])
+        for parameter, gradient in gradients:
+            mean = summed[id(gradient)].mul_(1 / self.ranks)
+            if gradient.is_contiguous():  # what was sent is the gradient from here on
+                parameter.grad = mean
+            else:
+                gradient.copy_(mean)
+        self.norms.take(statistics, summed[id(weighted)])
+
+    def _sums(self, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+        """Of each tensor, by its `id`, the sum over the ranks; in few messages."""
+        found: dict[int, Tensor] = {}
+        for bucket in _buckets(tensors, self.bucket_bytes):
             flat = _flat(bucket)
             dist.all_reduce(flat, group=self.group)
-            for tensor, piece in zip(bucket, _pieces(flat, bucket), strict=True):
-                if tensor is statistics:
-                    statistics = piece
-                    continue
-                piece.mul_(1 / self.ranks)
-                if tensor.is_contiguous():  # what was sent is the gradient from here on
-                    owners[id(tensor)].grad = piece
-                else:
-                    tensor.copy_(piece)
-        self.norms.take(statistics)
+            found |= zip(map(id, bucket), _pieces(flat, bucket), strict=True)
+        return found
 
-    def _compare(self) -> None:
+    def _compare(self, device: torch.device) -> None:
         """Which gradients live on how many ranks; each rank must send the same ones."""
-        device = next(self.module.parameters()).device
         named = {} if self.sharded else self.named
         alive = [one.grad is not None for one in named.values()]
         live, counts = torch.tensor(alive, device=device).long(), self.norms.counts(device)
@@ -188,14 +193,14 @@ def _check(module: nn.Module, plans: Plans, sharded: bool) -> None:
             f"{type(module).__name__} draws no plans; torch serves it well:"
             f" torch.nn.parallel.DistributedDataParallel(network{unused})"
         )
-    if sharded and (plans == "own" or any(map(thins, module.modules()))):
+    thinned = any(map(thins, module.modules()))
+    alike = plans == "same" and not thinned  # do the ranks compute the same layers?
+    if sharded and not alike:
         raise ValueError(
             "sharded weights are gathered by all ranks together, where a layer computes;"
             ' plans="same" is needed, and no stochastic depth'
         )
-    if hasattr(module, "column_statistics") and (
-        plans == "own" or any(map(thins, module.modules()))
-    ):
+    if hasattr(module, "column_statistics") and not alike:
         raise ValueError(
             'mode "simultaneous" keeps statistics for each column; where ranks compute different'
             ' layers they do not combine: plans="same" is needed, and no stochastic depth'
@@ -207,7 +212,7 @@ def _check(module: nn.Module, plans: Plans, sharded: bool) -> None:
             "SyncBatchNorm waits for all ranks in every layer, also for those whose own plan"
             ' drops it; keep plain batch_norm (its statistics are combined), or plans="same"'
         )
-    if any(map(thins, module.modules())):
+    if thinned:
         raise ValueError(
             "SyncBatchNorm waits for all ranks in every layer, also for those whose samples do"
             " without it by stochastic depth; keep plain batch_norm (its statistics are combined)"
@@ -232,7 +237,6 @@ class _Norms:
         self.norms: list[Any] = [one for _, one in found]
         sizes = [2 * norm.num_features for norm in self.norms]
         self.sizes, self.numbers = torch.tensor(sizes, dtype=torch.long), sum(sizes)
-        self.own: list[Tensor] = []
         for norm in self.norms:
             # A buffer moves with the module; a count on the device needs no waiting for it, and
             # torch.compile traces it as it does batch norm's own.
@@ -270,27 +274,30 @@ class _Norms:
         mean = -(-tracked // samples.clamp(min=1))
         _spread(torch.where(samples > 0, mean, torch.stack(numbers)), numbers)
 
-    def weighted(self) -> Tensor:
-        """What the ranks add up: running statistics times samples, then the samples."""
+    def weighted(self, statistics: list[list[Tensor]], device: torch.device) -> Tensor:
+        """What the ranks add up: running statistics times samples, then the samples.
+
+        In float32 at least: half precision counts no further than to 256 or 2,048.
+        """
         if not self.norms:
-            return torch.zeros(0, device=next(self.module.parameters()).device)
-        kind = self.norms[0].running_mean.dtype
+            return torch.zeros(0, device=device)
+        kind = torch.promote_types(self.norms[0].running_mean.dtype, torch.float32)
         samples = self.samples().to(kind)
         weights = self.spread(samples)
-        self.own = [_flat(one) for one in self.statistics()]
         # Where no sample was, nothing is said, were it NaN.
-        parts = [torch.where(weights > 0, one * weights, 0) for one in self.own]
+        parts = [torch.where(weights > 0, _flat(one) * weights, 0) for one in statistics]
         return torch.cat([*parts, samples])
 
-    def take(self, summed: Tensor) -> None:
+    def take(self, statistics: list[list[Tensor]], summed: Tensor) -> None:
         """What all ranks hold together; a layer that ran on none, or here alone, keeps its own."""
         if not self.norms:
             return
         total = self.spread(summed[-len(self.norms) :])
         kept = total == self.spread(self.samples().to(total.dtype))
-        means = (summed[: -len(self.norms)].view(len(self.own), -1) / total).unbind()
-        for tensors, own, mean in zip(self.statistics(), self.own, means, strict=True):
-            _spread(torch.where(kept, own, mean), tensors)
+        means = (summed[: -len(self.norms)].view(len(statistics), -1) / total).unbind()
+        for own, mean in zip(statistics, means, strict=True):
+            flat = _flat(own)
+            _spread(torch.where(kept, flat, mean.to(flat.dtype)), own)
         self.forget()
 
     def spread(self, values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ unit is what no plan enters, so that what a plan drops is neither gathered nor s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from fractal_dsl.runtime.compiling import regions
+from fractal_dsl.runtime.networks import is_holder
 
 __all__ = ["optimiser_parts", "part_of", "parts_of", "shard", "whole"]
 
@@ -31,7 +32,8 @@ def shard(network: nn.Module, group: dist.ProcessGroup | None = None) -> None:
     ranks = group or dist.group.WORLD
     assert ranks is not None
     mesh = DeviceMesh.from_group(ranks, device)
-    units = [one for name, one in regions(network).items() if name] or list(network.children())
+    found = regions(network)
+    units = list(callable_parts(network)) if "" in found else list(found.values())
     uses = Counter(id(one) for unit in units for one in set(unit.parameters()))
     for unit in units:
         own = list(unit.parameters())
@@ -39,6 +41,15 @@ def shard(network: nn.Module, group: dist.ProcessGroup | None = None) -> None:
         if own and all(uses[id(one)] == 1 for one in own):
             fully_shard(unit, mesh=mesh)
     fully_shard(network, mesh=mesh)
+
+
+def callable_parts(module: nn.Module) -> Iterator[nn.Module]:
+    """The largest parts below `module` that are called as a whole."""
+    for child in module.children():
+        if is_holder(child):
+            yield from callable_parts(child)
+        else:
+            yield child
 
 
 def whole(held: Any) -> Any:

@@ -29,6 +29,8 @@ ROW_KEYS = ("name", "spec", "net", "set", "column", "of", "recipe", "settings", 
 PAPER_KEYS = ("loss", "error")
 SCORES = "scores.json"
 SETTINGS = tuple(one.name for one in settings_of())
+# What no figure depends on may change between the rows of a table.
+OUTSIDE = ("device", "log_every", "checkpoint_every", "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ def check_done(run: Path, job: Job, seed: int) -> None:
     if located(job.data) not in (located(begun.data), located(about["data"])):
         said = f"`{run}` was trained on {about['data']}, the row asks for {job.data}"
         raise DiagnosticError(Diagnostic("F0804", said, None))
-    agree(seeded(job, seed), begun, SETTINGS, f"delete `{run}`, or give the table another --out")
+    told = [one for one in SETTINGS if one not in OUTSIDE]
+    agree(seeded(job, seed), begun, told, f"delete `{run}`, or give the table another --out")
 
 
 def seeded(job: Job, seed: int) -> Job:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
 from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.runtime import export_onnx, fold_batch_norm, save_safetensors
+from fractal_dsl.semantics.values import Items, Value
 from fractal_dsl.train.batches import Centre
 from fractal_dsl.train.network import CLASSES
 from fractal_dsl.train.trained import Trained
@@ -51,7 +52,7 @@ def export(one: Trained, path: Path, column: int | None, *, batches: int, fold: 
 def write(one: Trained, net: Any, path: Path, *, fold: bool) -> None:
     match path.suffix:
         case ".safetensors":
-            save_safetensors(net, path, one.job.source.text, **settings(one))
+            save_safetensors(net, path, one.job.source.text, settings(one))
         case ".pt":
             held = io.BytesIO()
             torch.save(net.state_dict(), held)
@@ -105,9 +106,16 @@ def quiet() -> Iterator[None]:
 
 
 def settings(one: Trained) -> dict[str, Any]:
-    """The parameters with which the specification's text gives the network of the run."""
+    """With which the specification's text gives the network of the run; a column has its keys."""
     spec = one.job.spec
-    given = dict(spec.settings)
+    given: dict[str, Any] = {name: listed(value) for name, value in spec.settings.items()}
+    if spec.net is not None:
+        given["net"] = spec.net
     if spec.compiled().report.output != one.made.report.output:
         given[CLASSES] = one.made.report.output.sizes[0]
     return given
+
+
+def listed(value: Value) -> Any:
+    """Lists of the language as lists of Python's."""
+    return [listed(one) for one in value.values] if isinstance(value, Items) else value

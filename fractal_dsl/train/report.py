@@ -45,6 +45,7 @@ def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
 
     Raises DiagnosticError where a folder is no run, or a file cannot be written.
     """
+    folders = list(dict.fromkeys(folder.absolute() for folder in folders))
     runs = [reported(folder, name) for folder, name in zip(folders, names_of(folders), strict=True)]
     output.mkdir(parents=True, exist_ok=True)
     figures = dict(figures_of(runs))

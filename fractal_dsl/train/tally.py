@@ -37,9 +37,9 @@ class Tally:
             self.size = number, torch.tensor(float(number), device=self.sums.device)
         return self.size[1]
 
-    def accuracy(self) -> float:
-        """Of this process's images, since the epoch began."""
-        _, right, images = self.sums.sum(0).tolist()
+    def accuracy(self, fabric: Fabric) -> float:
+        """Of all processes' images, since the epoch began."""
+        _, right, images = summed(fabric, self.sums).sum(0).tolist()
         return float(right / max(images, 1))
 
     def add_work(self, share: float | None) -> None:

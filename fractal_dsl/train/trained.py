@@ -21,6 +21,7 @@ from fractal_dsl.train.data.images import Images
 from fractal_dsl.train.evaluate import Score, columns_of, evaluated, in_statistics_of
 from fractal_dsl.train.network import compiled_for, fresh
 from fractal_dsl.train.run import Job, Run, check_specification
+from fractal_dsl.train.trainer import plans_of
 from fractal_dsl.train.work import layer_macs
 
 __all__ = ["Line", "Trained", "open_run", "scored"]
@@ -77,7 +78,7 @@ def open_run(folder: Path, step: int | None = None, data: str | None = None) -> 
     net = fresh(made, 0, 0)
     net.load_state_dict(state["model"]["weights"])
     if hasattr(net, "column_statistics"):
-        net.load_plan_state(state["plans"][0])
+        net.load_plan_state(plans_of(state, 0))
     centre = centre_of(own.train, job.recipe.centre)
     images = own if data is None else load_data(data, job.recipe)
     check_images(images, own)

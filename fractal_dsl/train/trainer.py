@@ -28,7 +28,7 @@ from fractal_dsl.train.schedule import Schedule
 from fractal_dsl.train.tally import Tally
 from fractal_dsl.train.work import LiveWork
 
-__all__ = ["PIECES", "Trainer"]
+__all__ = ["PIECES", "Trainer", "plans_of"]
 
 PIECES = ("model", "optimiser", "schedule", "random", "plans", "sampler", "step")
 
@@ -181,7 +181,7 @@ class Trainer:
         values: dict[str, Any] = {
             "epoch": self.step_number / self.epoch_steps,
             "loss": float(loss),
-            "accuracy": self.tally.accuracy(),
+            "accuracy": self.tally.accuracy(self.fabric),
             "gradient_norm": None if norm is None else float(norm),
             "learning_rate": self.rate,
         }
@@ -262,14 +262,21 @@ class Trainer:
         rank = self.fabric.global_rank if same else 0
         if same:
             load_random_state(state["random"][rank])
-        if state["plans"][rank] is not None and (same or self.recipe.plans == "same"):
-            self.net.load_plan_state(state["plans"][rank])
+        plans = plans_of(state, rank)
+        if plans is not None and (same or self.recipe.plans == "same"):
+            self.net.load_plan_state(plans)
         return same
 
     def plan_state(self) -> Any:
         """Where the plans stand; in mode "simultaneous" with the columns' statistics."""
         net: Any = self.net
         return net.plan_state() if hasattr(net, "plan_state") else None
+
+
+def plans_of(state: dict[str, Any], rank: int) -> Any:
+    """Where the plans of a process stood; columns' statistics were kept elsewhere at first."""
+    plans, columns = state["plans"][rank], state["model"].get("columns")
+    return {"generator": plans, "columns": columns} if columns else plans
 
 
 def is_sharded(recipe: Recipe, fabric: Fabric) -> bool:

@@ -126,6 +126,8 @@ def test_statistics_of_columns_are_not_mixed_up() -> None:
     net.backward(x, lambda output: nn.functional.cross_entropy(output, target))
     net.swap_statistics(2)
     with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
+        net.plan_state()
+    with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
         net.swap_statistics(3)
     with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
         net.backward(x, lambda output: nn.functional.cross_entropy(output, target))
@@ -183,13 +185,13 @@ def test_rates_that_are_none_are_refused(setting: str, value: Any) -> None:
 def test_what_is_no_plan_is_refused(settings: str, style: Style) -> None:
     net, (x, _) = made(settings, style), batch()
     plan = net.column_plan(1)
-    for other in ("column", (3, 1), plan[:-1], (*plan[:-1], (True,) * 9), [plan[:-1]] * 6):
+    for other in ("column", 3, plan[:-1], (*plan[:-1], (True,) * 9), [plan[:-1]] * 6):
         with pytest.raises((ValueError, TypeError), match=r"plan|samples|iterable"):
             net(x, plan=other)
     if "per" not in settings:
         with pytest.raises(ValueError, match="no plan of this network"):
             net(x, plan=[plan] * 6)
-        net(x, plan=tuple(plan))  # by what it is, not by its class: another module's will do
+    net(x, plan=tuple(plan))  # by what it is, not by its class: another module's will do
 
 
 @pytest.mark.parametrize("what", ["per sample", "stochastic depth"])

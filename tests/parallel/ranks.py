@@ -17,16 +17,31 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
+from fractal_dsl.driver.compilation import Style
 from fractal_dsl.runtime.compiling import compile_regions
 from fractal_dsl.runtime.parallel import DropPathParallel
-from fractal_dsl.runtime.sharding import parts_of, whole
+from fractal_dsl.runtime.sharding import parts_of, shard, whole
 from tests.parallel.nets import SPEC, batch, made
 
 __all__ = ["LR", "RANKS", "STEPS", "SyncNorm", "frozen", "loss", "run", "trained"]
 
 RANKS, STEPS, LR = 2, 50, 0.05
+STYLES: tuple[Style, ...] = ("modules", "flat")
 PLAIN = SPEC.replace("drop_path", "## ")
 SIMULTANEOUS = SPEC.replace("global = 0.5", 'mode = "simultaneous"')
+LISTED = """
+f(1)   = conv
+f(C+1) = (f(C) . f(C)) (+) conv
+net Listed(classes = 3) on image[2, 4, 4] =
+    chain(conv(w) for w in [4, 6]) >> f(2, channels = 4) >> max_pool(4) >> linear(classes)
+drop_path(local = 0.3, global = 0.5)
+"""
+EQUAL = """
+f(1)   = conv(4)
+f(C+1) = f(C) (+) conv(4)
+net Equal(classes = 3) on image[2, 4, 4] = f(2) >> max_pool(4) >> linear(classes)
+drop_path(local = 0.3, global = 0.5)
+"""
 THINNED = "net Thinned on image[2, 4, 4] = conv(2) >> (stochastic_depth(conv(2), 0.5) + id)"
 
 
@@ -151,6 +166,55 @@ def sharded(rank: int) -> Any:
     other = DropPathParallel(made(seed=5 + rank), sharded=True)
     other.module.load_state_dict(parts_of(found, other.module))
     return found, held, whole(other.module.state_dict())
+
+
+def sharded_lists(rank: int) -> Any:
+    """A list of layers that no plan enters, the flat style, a net that draws no plans at all."""
+    found = []
+    for style in STYLES:
+        model = DropPathParallel(frozen(made(LISTED, style)), sharded=True)
+        found.append((trained(model, rank, 5), trained(frozen(made(LISTED, style)), None, 5)))
+    net = frozen(made(LISTED.replace("drop_path", "## ")))
+    shard(net)
+    loss(net, 0, rank).backward()
+    return found, [one.grad is not None for one in net.parameters()]
+
+
+def half(rank: int) -> Any:
+    """Statistics whose sums no float16 holds; 512 samples and 1, which bfloat16 cannot add up."""
+    found = []
+    tried = ((torch.float16, (1024, 1024), 100.0), (torch.bfloat16, (512, 1), 1))
+    for kind, sizes, variance in tried:
+        net = made().to(kind)
+        model = DropPathParallel(net)
+        for norm in model.norms.norms:
+            norm.running_var.fill_(variance + rank)
+            norm.samples_seen.fill_(sizes[rank])
+        for one in net.parameters():
+            one.grad = torch.ones_like(one)
+        model.average()
+        found.append(state(model))
+    return found
+
+
+def assigned(rank: int) -> Any:
+    """Other parameters in the same network, said by `synchronise()`."""
+    net = made()
+    model = DropPathParallel(net)
+    net.load_state_dict(made(seed=3 + rank).state_dict(), assign=True)
+    model.synchronise()
+    return trained(model, rank, 3)
+
+
+def plans_that_part(rank: int) -> Any:
+    """The same plan in the first step, then others, of equal sizes."""
+    net = made(EQUAL)
+    model = DropPathParallel(net)
+    loss(model, 0, rank, plan=net.full_plan()).backward()
+    model.average()
+    net.zero_grad()
+    loss(model, 1, rank, plan=net.column_plan(1 + rank)).backward()
+    return refusal(model.average)
 
 
 def sharded_plans(rank: int) -> Any:
@@ -293,7 +357,8 @@ TRIED = (
     start, same_plans, same_plans_in_small_buckets, flat_style, with_frozen_norms,
     with_synced_norms, ddp, compiled, compiled_not, own_plans, two_columns, unequal_batches,
     micro_batches, plans_that_differ, again_from_a_checkpoint,
-    all_columns_at_once, refusals, sharded, sharded_plans,
+    all_columns_at_once, refusals, sharded, sharded_plans, sharded_lists, half, assigned,
+    plans_that_part,
 )  # fmt: skip
 
 

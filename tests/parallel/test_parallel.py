@@ -126,6 +126,30 @@ def test_parameters_in_parts_change_nothing(found: Any) -> None:
     assert sum(one["sharded"][1] for one in found) == whole
 
 
+def test_lists_and_flat_code_come_in_parts(found: Any) -> None:
+    pairs = zip(*(one["sharded_lists"][0] for one in found), strict=True)
+    for (in_parts, alone), (others, _) in pairs:
+        assert_identical(in_parts, others)
+        assert_near(in_parts, alone)
+    assert all(all(one["sharded_lists"][1]) for one in found)
+
+
+def test_statistics_in_half_precision(found: Any) -> None:
+    for ours, theirs in zip(*(one["half"] for one in found), strict=True):
+        assert_identical(ours, theirs)
+        assert all(one.isfinite().all() for one in ours.values())
+
+
+def test_parameters_that_were_assigned(found: Any) -> None:
+    ours, theirs = (one["assigned"] for one in found)
+    assert_identical(ours, theirs)
+
+
+def test_plans_are_compared_in_each_step(found: Any) -> None:
+    for one in found:
+        assert one["plans_that_part"].startswith("RuntimeError: the ranks' plans were to be")
+
+
 def test_what_is_dead_is_not_gathered(found: Any) -> None:
     model = made()
     ranks.loss(model, 0, plan=model.column_plan(1)).backward()

@@ -133,7 +133,7 @@ def test_files_that_others_made(tmp_path: Path) -> None:
 def test_a_file_keeps_what_was_set(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     small = compile(BLOCKS, C=2).module()()
-    save_safetensors(small, path, BLOCKS, C=2)
+    save_safetensors(small, path, BLOCKS, {"C": 2})
     saved = read_safetensors(path)
     again = compile(saved.spec, **saved.settings).module()()
     load_safetensors(again, path, BLOCKS)

@@ -259,6 +259,28 @@ def test_export_is_the_network_that_eval_saw(run: Run) -> None:
         assert torch.allclose(model.eval()(x), expected, atol=1e-6)
 
 
+def test_a_file_of_weights_knows_the_net_and_the_lists_that_were_set(run: Run) -> None:
+    Path("two.fdl").write_text(
+        "param widths = [3]\n"
+        "net A(classes = 3) on image[1, 6, 6] = conv(2) >> global_avg_pool >> linear(classes)\n"
+        "net B(classes = 3) on image[1, 6, 6] =\n"
+        "    chain(conv(w) for w in widths) >> global_avg_pool >> linear(classes)\n"
+    )
+    words = ["two.fdl", *TRAIN[2:], "--net", "B", "--set", "widths=[4, 5]", "--epochs", "1"]
+    assert run("train", *words, "--out", "b")[0] == 0
+    status, _, err = run("export", "b", "-o", "b.safetensors")
+    assert status == 0, err
+    saved = read_safetensors("b.safetensors")
+    model = compile(saved.spec, **saved.settings).module()()
+    model.load_state_dict(saved.state)
+
+
+def test_a_report_from_inside_the_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("run")
+    status, _, err = run("report", ".", ".", "-o", "said")
+    assert status == 0 and Path("said/index.html").exists(), err
+
+
 # mistakes ------------------------------------------------------------------------------
 
 
@@ -343,6 +365,7 @@ def test_a_table_is_trained_printed_and_gone_on_with(run: Run) -> None:
     again = run("experiment", "t.toml", "--out", "t")
     assert again[:2] == (0, out) and "epoch" not in again[2]
     assert run("experiment", "t.toml", "--out", "t", "--print")[1] == out
+    assert run("experiment", "t.toml", "--out", "t", "--print", "--log-every", "3")[1] == out
     Path("t.toml").write_text(TABLE.replace("epochs = 1", "epochs = 2"))
     for more in ((), ("--print",)):  # figures of other settings are not shown for these
         status, out, err = run("experiment", "t.toml", "--out", "t", *more)
