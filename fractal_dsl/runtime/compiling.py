@@ -30,12 +30,9 @@ Model = TypeVar("Model", bound=nn.Module)
 GRAPHS_OF_A_REGION = 64
 
 # What inductor would write loops for, which on CPUs are several times slower than torch's kernels:
-# batch norm's sums, and masks of booleans for ReLU's gradient.
+# batch norm's sums in training, and masks of booleans for ReLU's gradient.
 SLOW_ON_CPU = (
-    "aten.native_batch_norm",
-    "aten._native_batch_norm_legit",
     "aten._native_batch_norm_legit_functional",
-    "aten._batch_norm_with_update",
     "aten._batch_norm_with_update_functional",
     "aten.native_batch_norm_backward",
     "aten.batch_norm_backward",

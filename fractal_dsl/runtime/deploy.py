@@ -112,11 +112,7 @@ def save_safetensors(
     """
     from safetensors.torch import save
 
-    if spec_text.endswith(".fdl") and "\n" not in spec_text:
-        raise ValueError(
-            f"the text of the specification was expected, not its path {spec_text!r}:"
-            " open(path).read()"
-        )
+    _check_text(spec_text)
     state = {key: one.detach().contiguous() for key, one in model.state_dict().items()}
     about = {
         "format": "pt", "fractalc": VERSION, "fdl": spec_text, "fdl_sha256": _digest(spec_text),
@@ -124,6 +120,14 @@ def save_safetensors(
     }  # fmt: skip
     with replacing(path) as beside:
         beside.write_bytes(save(state, about))  # errors and rights are those of any file
+
+
+def _check_text(spec: object) -> None:
+    if not isinstance(spec, str) or (spec.endswith(".fdl") and "\n" not in spec):
+        raise ValueError(
+            f"the text of the specification was expected, not its path {str(spec)!r}:"
+            " open(path).read()"
+        )
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> Saved:
@@ -164,6 +168,8 @@ def load_safetensors(
     ValueError, with `model` as it was.
     """
     saved = read_safetensors(path)
+    if spec_text is not None:
+        _check_text(spec_text)
     if spec_text is not None and not saved.spec:
         raise ValueError(
             f"{os.fspath(path)} does not say which specification it is of; without `spec_text` its"

@@ -120,7 +120,7 @@ def state_of(source: nn.Module | State | str | os.PathLike[str]) -> State:
 def _unpickled(path: str | os.PathLike[str]) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError) as error:
         raise ValueError(
             f"{os.fspath(path)} is no file of weights: a .safetensors, or what"
             " torch.save(model.state_dict(), path) writes, was expected"

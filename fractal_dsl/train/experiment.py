@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError
+from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.driver.sources import read_source
 from fractal_dsl.source import Source, Span
@@ -210,7 +210,7 @@ def carry_out(
             if row.job is None:
                 continue
             if is_done(run := place_of(folder, row, seed)):
-                check_done(run, row.job, seed)
+                check_done(run, row.job, seed, experiment.recalibrate)
                 continue
             progress.noted(f"{row.name}, seed {seed}")
             if not carried(experiment, row.job, run, seed, progress, stop):
@@ -230,8 +230,13 @@ def is_done(run: Path) -> bool:
     return (run / SCORES).is_file()
 
 
-def check_done(run: Path, job: Job, seed: int) -> None:
-    """Raises DiagnosticError (F0804) where what is there was trained by other settings."""
+def check_done(run: Path, job: Job, seed: int, recalibrate: int) -> None:
+    """Raises DiagnosticError (F0804) where what is there came of other settings."""
+    before = json.loads((run / SCORES).read_text("utf-8")).get("recalibrate", recalibrate)
+    if before != recalibrate:
+        said = f"`{run}` was recalibrated on {before} batches, now {recalibrate}"
+        way = Help(f"delete `{run / SCORES}`: it is made again without training")
+        raise DiagnosticError(Diagnostic("F0804", said, None, helps=(way,)))
     about, begun = Run(run).read()
     if located(job.data) not in (located(begun.data), located(about["data"])):
         said = f"`{run}` was trained on {about['data']}, the row asks for {job.data}"
@@ -253,7 +258,11 @@ def carried(
         one = open_run(run)
         columns = (*one.columns, None)
         lines = scored(one, one.data.test, columns, batches=experiment.recalibrate)
-        held = {"train": result.last, "columns": [line.as_data() for line in lines]}
+        held = {
+            "train": result.last,
+            "columns": [line.as_data() for line in lines],
+            "recalibrate": experiment.recalibrate,
+        }
         write_atomically(run / SCORES, json.dumps(held, indent=2).encode())
     return result.finished
 
@@ -269,7 +278,7 @@ def results(experiment: Experiment, folder: Path) -> Iterator[Cell]:
         for seed in done:
             job = jobs[row.of]
             assert job is not None
-            check_done(place_of(folder, row, seed), job, seed)
+            check_done(place_of(folder, row, seed), job, seed, experiment.recalibrate)
         held = [
             json.loads((place_of(folder, row, seed) / SCORES).read_text("utf-8")) for seed in done
         ]

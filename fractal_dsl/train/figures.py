@@ -56,7 +56,9 @@ def loss_figure(plain: Sequence[History], fractal: Sequence[History]) -> Figure:
     for axis, side in zip(axes, sides, strict=True):
         curves = [curve for one in side for curve in named(one, several=len(side) > 1)]
         for curve, colour in zip(curves, colours(len(curves)), strict=True):
-            axis.plot(curve.epochs, curve.values, label=curve.label, color=colour, linewidth=1.4)
+            alone = "." if len(curve.epochs) == 1 else None
+            axis.plot(curve.epochs, curve.values, label=curve.label, color=colour, linewidth=1.4,
+                      marker=alone)  # fmt: skip
         axis.set_title("whole nets" if side is plain else "columns", fontsize=10)
         axis.set_xlabel("epoch")
         axis.set_yscale("log")

@@ -128,6 +128,8 @@ def test_statistics_of_columns_are_not_mixed_up() -> None:
     with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
         net.plan_state()
     with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
+        net.load_plan_state({})
+    with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
         net.swap_statistics(3)
     with pytest.raises(ValueError, match=r"swap_statistics\(2\) again"):
         net.backward(x, lambda output: nn.functional.cross_entropy(output, target))

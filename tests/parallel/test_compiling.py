@@ -101,6 +101,9 @@ def test_on_cpus_batch_norm_and_relus_gradient_stay_torchs_kernels() -> None:
     ours, written = run_and_get_code(gradients, model)
     for one, two in zip(ours, gradients(eager), strict=True):
         torch.testing.assert_close(one, two)
+    torch.testing.assert_close(model.eval()(x), eager.eval()(x))
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), eager(x))
     called = "\n".join(written)
     for kernel in ("batch_norm_legit", "native_batch_norm_backward", "threshold_backward.default"):
         assert kernel in called

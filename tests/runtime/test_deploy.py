@@ -146,6 +146,9 @@ def test_mistakes_with_files_say_what_was_expected(tmp_path: Path) -> None:
     other.write_text("net = conv\n")
     with pytest.raises(ValueError, match="not its path"):
         save_safetensors(made(), tmp_path / "weights.safetensors", "specs/digits.fdl")
+    save_safetensors(made(), tmp_path / "weights.safetensors", BLOCKS)
+    with pytest.raises(ValueError, match="not its path"):
+        load_safetensors(made(), tmp_path / "weights.safetensors", Path("net.fdl"))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"weights\.pt is no safetensors file"):
         read_safetensors(other)
     with pytest.raises(ValueError, match=r"weights\.pt is no file of weights"):

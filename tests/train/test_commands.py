@@ -281,6 +281,13 @@ def test_a_report_from_inside_the_folder(run: Run, monkeypatch: pytest.MonkeyPat
     assert status == 0 and Path("said/index.html").exists(), err
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="no C++ compiler")
+def test_compiled_it_trains_and_is_looked_at(run: Run) -> None:
+    status, _, err = run(*TRAIN, "--epochs", "1", "--compile", "true", "--out", "compiled")
+    assert status == 0, err
+
+
 # mistakes ------------------------------------------------------------------------------
 
 
@@ -366,6 +373,9 @@ def test_a_table_is_trained_printed_and_gone_on_with(run: Run) -> None:
     assert again[:2] == (0, out) and "epoch" not in again[2]
     assert run("experiment", "t.toml", "--out", "t", "--print")[1] == out
     assert run("experiment", "t.toml", "--out", "t", "--print", "--log-every", "3")[1] == out
+    Path("t.toml").write_text(f"recalibrate = 3\n{TABLE}")
+    status, _, err = run("experiment", "t.toml", "--out", "t", "--print")
+    assert status == 1 and "was recalibrated on 100 batches, now 3" in err
     Path("t.toml").write_text(TABLE.replace("epochs = 1", "epochs = 2"))
     for more in ((), ("--print",)):  # figures of other settings are not shown for these
         status, out, err = run("experiment", "t.toml", "--out", "t", *more)
