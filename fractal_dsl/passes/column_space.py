@@ -38,7 +38,8 @@ class Expansion(NamedTuple):
     whether a join was written among them.
 
     A call that takes several wires may read only some of them in a column, and that is decided
-    below: all count as live here, and `picks` tells apart what joins take of them.
+    below: all count as live here, and `picks` tells apart what joins take of them; so it does
+    where joins take one of the graph's own wires or another.
     """
 
     nodes: tuple[int, ...]
@@ -211,7 +212,9 @@ class CallSpace:
         live: set[int] = set()
         wholes: set[int] = set()
         decides = False
-        is_wired = any(isinstance(n, Call) and len(n.inputs) > 1 for n in graph.nodes)
+        is_wired = len(graph.inputs) > 1 or any(
+            isinstance(n, Call) and len(n.inputs) > 1 for n in graph.nodes
+        )
         picks: list[tuple[int, int]] = []
 
         def want(at: int, operands: tuple[Operand, ...], branches: int, chosen: bool) -> None:

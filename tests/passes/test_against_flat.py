@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from fractal_dsl.ir.flat import FlatProgram
 from fractal_dsl.ir.flatten import flatten, node_count
-from fractal_dsl.ir.graph import Call, Graph, Join, Node, Program
+from fractal_dsl.ir.graph import Call, Join, Program
 from fractal_dsl.passes import counts
 from fractal_dsl.passes.column_plans import column_plan as fold_plan
 from fractal_dsl.passes.columns import ColumnMap, Context
@@ -155,29 +155,8 @@ def walk(
     return [labels[number] for number in sorted(labels)], masks
 
 
-def settled(program: Program) -> bool:
-    """Without joins in the base case of a rule: there the two ways disagree, which is to be mended.
-
-    `tree(1, x, y) = (x (+) y) >> linear(2)`, `tree(n+1, x, y) = tree(n, tree(n, x, y), x)`: level 1
-    is a level of the call by trying every assignment, and none by the fold.
-    """
-    return not any(
-        graph.recursion is not None
-        and any(isinstance(node, Join) for node in graph.nodes)
-        and not any(calls_itself(program, graph, node) for node in graph.nodes)
-        for graph in program.graphs
-    )
-
-
-def calls_itself(program: Program, graph: Graph, node: Node) -> bool:
-    if graph.recursion is None or not isinstance(node, Call):
-        return False
-    inner = program.graphs[node.callee].recursion
-    return inner is not None and inner.group == graph.recursion.group
-
-
 @many
-@given(any_programs(most_nodes=80).filter(settled))
+@given(any_programs(most_nodes=80))
 def test_columns(program: Program) -> None:
     flat = flatten(program)
     calls = range(len(flat.calls))
@@ -200,7 +179,7 @@ def test_columns(program: Program) -> None:
 
 
 @many
-@given(any_programs(most_nodes=80).filter(settled))
+@given(any_programs(most_nodes=80))
 def test_plans_of_columns(program: Program) -> None:
     """Alike in every join that the column reaches; what it does not reach is not computed."""
     flat = flatten(program)
@@ -227,7 +206,7 @@ def live_depth(flat: FlatProgram, plan: Plan, live: frozenset[int]) -> int:
 
 
 @many
-@given(any_programs(most_nodes=80).filter(settled))
+@given(any_programs(most_nodes=80))
 def test_columns_of_each_call(program: Program) -> None:
     flat = flatten(program)
     found = {call.count for call in ColumnMap(program).columns.calls}
@@ -238,7 +217,7 @@ def test_columns_of_each_call(program: Program) -> None:
 
 
 @many
-@given(any_programs(most_nodes=60).filter(settled))
+@given(any_programs(most_nodes=60))
 def test_expected_live(program: Program) -> None:
     flat = flatten(program)
     assume(slow.plan_count(flat) <= 1 << 11)

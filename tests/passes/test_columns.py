@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fractal_dsl.diagnostics import DiagnosticError
+from fractal_dsl.driver import compile_source
 from fractal_dsl.ir.flatten import flatten
 from fractal_dsl.ir.graph import Call, Join, Program, Recursion
 from fractal_dsl.ir.operators.elementwise import Sum
@@ -22,6 +23,7 @@ from fractal_dsl.passes.columns import (
     columns,
 )
 from fractal_dsl.reference.plans import call_columns
+from fractal_dsl.source import Source
 from tests.handmade import block_only, fractalnet
 from tests.passes.programs import programs
 from tests.passes.sketch import Flow, Library, Sketch
@@ -329,3 +331,18 @@ def test_a_repeat_costs_nothing_to_look_at() -> None:
     entry = sketch.finish(sketch.call(many, sketch.start, count=10**6), "net")
     program = library.program(entry)
     assert [column_report(program, k).convs for k in (1, 2)] == [10**12, 10**6]
+
+
+def test_a_join_of_a_rule_s_own_wires_is_a_level() -> None:
+    """Both branches keep the same nodes of the base case; which wire they take tells them apart."""
+    program = compile_source(
+        Source(
+            "tree.fdl",
+            "implicit channels = 2\n"
+            "tree(1, x, y) = (x (+) y) >> conv\n"
+            "tree(n+1, x, y) = tree(n, tree(n, x, y), x)\n"
+            "net on image[2, 4, 4] = wiring(x) { return tree(3, x, x) }\n"
+            "drop_path(local = 0.3)\n",
+        )
+    ).program
+    assert ColumnMap(program).count == 2 == len(call_columns(flatten(program), 0))
