@@ -170,11 +170,11 @@ def load_safetensors(
     saved = read_safetensors(path)
     if spec_text is not None:
         _check_text(spec_text)
-    if spec_text is not None and not saved.spec:
-        raise ValueError(
-            f"{os.fspath(path)} does not say which specification it is of; without `spec_text` its"
-            " weights load wherever they fit"
-        )
+        if not saved.spec:
+            raise ValueError(
+                f"{os.fspath(path)} does not say which specification it is of; without `spec_text`"
+                " its weights load wherever they fit"
+            )
     if spec_text is not None and _digest(spec_text) != saved.spec_sha256:
         raise ValueError(
             f"{os.fspath(path)} was saved with another specification (sha256"

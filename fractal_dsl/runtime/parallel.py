@@ -72,8 +72,7 @@ class DropPathParallel(nn.Module):
         self.bucket_bytes = bucket_bytes
         self.ranks = dist.get_world_size(group)
         self.norms = _Norms(module)
-        # Stochastic depth draws for each rank by itself; a branch may be dead on one.
-        self.alike = plans == "same" and not any(map(thins, module.modules()))
+        self.alike = _alike(module, plans)
         self.sharded = False  # until all ranks hold the same weights
         self.synchronise()
         if sharded:
@@ -87,11 +86,7 @@ class DropPathParallel(nn.Module):
         """Take everything from rank 0: at the start, and after rank 0 has read a checkpoint."""
         self.named = dict(self.module.named_parameters())
         held = self.module.buffers() if self.sharded else self.module.state_dict().values()
-        tensors = [one.detach() for one in held]
-        for bucket in _buckets(tensors, self.bucket_bytes):
-            flat = _flat(bucket)
-            dist.broadcast(flat, group=self.group, group_src=0)
-            _spread(flat, bucket)
+        self._broadcast([one.detach() for one in held])
         self._synchronise_plans()
         self.norms.forget()
         self.steps = 0
@@ -118,7 +113,10 @@ class DropPathParallel(nn.Module):
             own = held.get(k, fresh)
             held[k] = {name: own[name].to(one.device, copy=True) for name, one in fresh.items()}
         net.column_statistics = {k: held[k] for k in known[0]}
-        tensors = [one for own in net.column_statistics.values() for one in own.values()]
+        self._broadcast([one for own in net.column_statistics.values() for one in own.values()])
+
+    def _broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """Rank 0's values into the tensors of all."""
         for bucket in _buckets(tensors, self.bucket_bytes):
             flat = _flat(bucket)
             dist.broadcast(flat, group=self.group, group_src=0)
@@ -188,13 +186,12 @@ def _check(module: nn.Module, plans: Plans, sharded: bool) -> None:
     if plans not in ("same", "own"):
         raise ValueError(f'plans is "same" or "own", not {plans!r}')
     if not hasattr(module, "plan_state"):
-        unused = ", find_unused_parameters=True" if any(map(thins, module.modules())) else ""
+        unused = ", find_unused_parameters=True" if _is_thinned(module) else ""
         raise TypeError(
             f"{type(module).__name__} draws no plans; torch serves it well:"
             f" torch.nn.parallel.DistributedDataParallel(network{unused})"
         )
-    thinned = any(map(thins, module.modules()))
-    alike = plans == "same" and not thinned  # do the ranks compute the same layers?
+    alike = _alike(module, plans)
     if sharded and not alike:
         raise ValueError(
             "sharded weights are gathered by all ranks together, where a layer computes;"
@@ -212,11 +209,24 @@ def _check(module: nn.Module, plans: Plans, sharded: bool) -> None:
             "SyncBatchNorm waits for all ranks in every layer, also for those whose own plan"
             ' drops it; keep plain batch_norm (its statistics are combined), or plans="same"'
         )
-    if thinned:
+    if _is_thinned(module):
         raise ValueError(
             "SyncBatchNorm waits for all ranks in every layer, also for those whose samples do"
             " without it by stochastic depth; keep plain batch_norm (its statistics are combined)"
         )
+
+
+def _is_thinned(module: nn.Module) -> bool:
+    """Whether stochastic depth is in it."""
+    return any(map(thins, module.modules()))
+
+
+def _alike(module: nn.Module, plans: Plans) -> bool:
+    """Whether all ranks compute the same layers.
+
+    Stochastic depth draws for each rank by itself; a branch may be dead on one.
+    """
+    return plans == "same" and not _is_thinned(module)
 
 
 def _own_state(state: Tensor, rank: int) -> Tensor:

@@ -142,13 +142,15 @@ def check_rows(rows: Sequence[Row], source: Source) -> None:
 def check_columns(rows: Sequence[Row], source: Source) -> None:
     """That the columns asked for are there, before anything is trained."""
     jobs = {row.name: row.job for row in rows}
+    known: dict[str, int] = {}  # each network is compiled once, however many rows look at it
     for row in rows:
         job = jobs[row.of]
         if row.column is None or job is None:
             continue
-        known = job.spec.compiled().report.column_count
-        if row.column > known:
-            said = f"{row.name!r} asks for column {row.column}; {row.of!r} has {known}"
+        if row.of not in known:
+            known[row.of] = job.spec.compiled().report.column_count
+        if row.column > known[row.of]:
+            said = f"{row.name!r} asks for column {row.column}; {row.of!r} has {known[row.of]}"
             raise refused(said, source, row.name)
 
 

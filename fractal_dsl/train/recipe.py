@@ -107,7 +107,6 @@ def read_recipe(name: str) -> Recipe:
     values = parse_toml(source)
     if isinstance(values.get("recipe"), dict):  # a run's own `run.toml`
         others = {one: value for one, value in values.items() if one not in ("run", "recipe")}
-        changed(Recipe(), others, source)  # refuses them, in part
         values = {**values["recipe"], **others}
     return changed(Recipe(), values, source)
 

@@ -28,7 +28,7 @@ from fractal_dsl.driver.output import write_atomically
 from fractal_dsl.driver.settings import parse_settings
 from fractal_dsl.driver.sources import decoded
 from fractal_dsl.source import Source
-from fractal_dsl.train.batches import centre_of
+from fractal_dsl.train.batches import Centre
 from fractal_dsl.train.checkpoint import Checkpoints
 from fractal_dsl.train.data import Data, load_data
 from fractal_dsl.train.initial import initialise
@@ -136,11 +136,16 @@ class Run:
         spec = job.source.text.encode("utf-8", "surrogateescape")
         write_atomically(self.folder / "spec.fdl", spec)
         write_atomically(self.folder / "model.py", made.source.encode())
-        centre = centre_of(data.train, job.recipe.centre)
-        held = io.BytesIO()
-        np.savez(held, mean=centre.mean.numpy(), deviation=centre.deviation.numpy())
-        write_atomically(self.folder / "centre.npz", held.getvalue())
         write_atomically(self.about, about_text(job, made, data, fabric).encode())
+
+    def keep_centre(self, centre: Centre) -> None:
+        """Writes it once; a run that began without it gets it when it goes on."""
+        place = self.folder / "centre.npz"
+        if not place.exists():
+            held = io.BytesIO()
+            mean, deviation = (one.cpu().numpy() for one in (centre.mean, centre.deviation))
+            np.savez(held, mean=mean, deviation=deviation)
+            write_atomically(place, held.getvalue())
 
 
 def no_run(folder: Path, error: OSError | ValueError | KeyError) -> Diagnostic:
@@ -254,6 +259,8 @@ def trained(
     fabric.barrier()
     deterministic(job.recipe)
     trainer = Trainer(network_of(job.recipe, made), data, job.recipe, fabric)
+    if first:
+        run.keep_centre(trainer.batches.centre)
     saved = run.checkpoints(job, made, data)
     heard = progress if first else _silent()
     if about:
