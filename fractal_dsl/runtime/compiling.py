@@ -115,9 +115,24 @@ def inductor(graph: torch.fx.GraphModule, inputs: Sequence[Any]) -> Any:
         if str(operator).rpartition(".")[0] not in SLOW_ON_CPU
     }
     layout = {"layout_optimization": False}
+    _lower_to_kernels()
     # That cache does not ask which decompositions were kept: it may know the graph without them.
     with functorch.patch(enable_autograd_cache=False):
         return compile_fx(graph, inputs, decompositions=kept, config_patches=layout)
+
+
+def _lower_to_kernels() -> None:
+    """Tells inductor that `SLOW_ON_CPU` are calls of torch's kernels, on maps laid out as they are.
+
+    Left to itself it calls them, too, but raises where the environment has CI set, as services
+    that test other people's code do: to it, an operator with a loop that is not used is a mistake.
+    """
+    from torch._inductor.lowering import constrain_to_fx_strides, lowerings, make_fallback
+
+    for name in SLOW_ON_CPU:
+        operator = getattr(torch.ops.aten, name.removeprefix("aten.")).default
+        if operator not in lowerings:
+            make_fallback(operator, constrain_to_fx_strides, warn=False, override_decomp=True)
 
 
 def refuse_holders(model: nn.Module, found: dict[str, nn.Module]) -> None:
