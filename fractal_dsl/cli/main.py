@@ -26,6 +26,11 @@ def entry() -> None:
     gc.set_threshold(100_000, 50, 50)
     status = main()
     gc.freeze()
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_initialized():
+        from fractal_dsl import train
+
+        train.leave(status)
     sys.exit(status)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import Field
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from fractal_dsl.cli.arguments import UsageError
+from fractal_dsl.cli.status import status_of
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.train.recipe import (
     Recipe,
@@ -21,7 +23,9 @@ from fractal_dsl.train.recipe import (
     settings,
 )
 
-__all__ = ["Interrupt", "given", "needing_packages", "recipe_of", "values_of"]
+__all__ = ["Interrupt", "given", "needing_packages", "recipe_of", "together", "values_of"]
+
+T = TypeVar("T")
 
 PACKAGES = (
     "torch", "lightning_fabric", "numpy", "sklearn", "PIL", "matplotlib", "datasets", "pyarrow",
@@ -66,6 +70,30 @@ def needing_packages(command: str) -> Iterator[None]:
         raise DiagnosticError(
             Diagnostic("F0806", said, None, helps=(Help(f"pip install {way}"),))
         ) from None
+
+
+@contextmanager
+def together() -> Iterator[Callable[[Callable[[], T]], T]]:
+    """With the other processes that torchrun started; what all find wrong alike, one says.
+
+    Gives what makes them go on only where each of them could do something, as `train.by_each`.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # alone; what is said wrong is said without torch
+        yield alone
+        return
+    from fractal_dsl import train as training
+
+    training.connect()
+    try:
+        yield training.by_each
+    except training.AgreedError as error:
+        if not training.is_first():
+            raise SystemExit(status_of(error.diagnostics)) from None
+        raise
+
+
+def alone(compute: Callable[[], T]) -> T:
+    return compute()
 
 
 class Interrupt:

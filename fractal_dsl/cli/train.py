@@ -12,7 +12,7 @@ from fractal_dsl.cli.console import Console
 from fractal_dsl.cli.reading import asked
 from fractal_dsl.cli.show import Shown
 from fractal_dsl.cli.status import INTERRUPTED, OK
-from fractal_dsl.cli.told import Interrupt, given, needing_packages, recipe_of
+from fractal_dsl.cli.told import Interrupt, given, needing_packages, recipe_of, together
 from fractal_dsl.driver.sources import read_source
 
 __all__ = ["run"]
@@ -20,8 +20,8 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     folder = None if arguments.out is None else Path(arguments.out)
-    with needing_packages("train"), asked():
-        job = job_of(arguments)
+    with needing_packages("train"), asked(), together() as each:
+        job = each(lambda: job_of(arguments))
         progress = Shown(console, sys.stderr.isatty())
         heard: training.Progress = progress
         if arguments.tensorboard:

@@ -163,10 +163,18 @@ def _kind(module: nn.Module) -> Hashable:
 
 
 def _call(runner: Callable[..., Any], region: nn.Module, *inputs: Any) -> Any:
-    """Who traces the network, to export or to fold it, follows the layers themselves."""
-    if any(isinstance(one, torch.fx.Proxy) for one in inputs):
+    """Who follows the operations, to export or fold the network or to share them, as `anytime`
+    does among columns, gets the layers themselves: compiled code writes over what it called for.
+    """
+    if _is_followed() or any(isinstance(one, torch.fx.Proxy) for one in inputs):
         return region._call_impl(*inputs)
     return runner(region, *inputs)
+
+
+def _is_followed() -> bool:
+    """Whether a mode sees every operation, but for torch's own of the default device."""
+    modes = torch.overrides._get_current_function_mode_stack()
+    return any(not isinstance(one, torch.utils._device.DeviceContext) for one in modes)
 
 
 def _run(region: nn.Module, *inputs: Any) -> Any:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -20,6 +21,7 @@ from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.recipe import Recipe, changed, parse_toml, read_recipe, unknown
 from fractal_dsl.train.recipe import settings as settings_of
 from fractal_dsl.train.run import Job, Result, Run, agree, located, train
+from fractal_dsl.train.together import by_first, is_first
 from fractal_dsl.train.trained import open_run, scored
 
 __all__ = ["Cell", "Experiment", "Row", "carry_out", "read_experiment", "results", "text_table"]
@@ -211,13 +213,21 @@ def carry_out(
         for row in experiment.rows:
             if row.job is None:
                 continue
-            if is_done(run := place_of(folder, row, seed)):
-                check_done(run, row.job, seed, experiment.recalibrate)
+            run = place_of(folder, row, seed)
+            if by_first(partial(was_done, experiment, row.job, run, seed)):
                 continue
-            progress.noted(f"{row.name}, seed {seed}")
+            if is_first():
+                progress.noted(f"{row.name}, seed {seed}")
             if not carried(experiment, row.job, run, seed, progress, stop):
                 return False
     return True
+
+
+def was_done(experiment: Experiment, job: Job, run: Path, seed: int) -> bool:
+    """Raises DiagnosticError (F0804) where it was done with other settings."""
+    if done := is_done(run):
+        check_done(run, job, seed, experiment.recalibrate)
+    return done
 
 
 def slug(name: str) -> str:
@@ -257,16 +267,19 @@ def carried(
 ) -> bool:  # fmt: skip
     result: Result = train(seeded(job, seed), run, progress, resume=True, stop=stop, given=SETTINGS)
     if result.finished:
-        one = open_run(run)
-        columns = (*one.columns, None)
-        lines = scored(one, one.data.test, columns, batches=experiment.recalibrate)
-        held = {
-            "train": result.last,
-            "columns": [line.as_data() for line in lines],
-            "recalibrate": experiment.recalibrate,
-        }
-        write_atomically(run / SCORES, json.dumps(held, indent=2).encode())
+        by_first(lambda: keep_scores(run, result, experiment.recalibrate))
     return result.finished
+
+
+def keep_scores(run: Path, result: Result, batches: int) -> None:
+    one = open_run(run)
+    lines = scored(one, one.data.test, (*one.columns, None), batches=batches)
+    held = {
+        "train": result.last,
+        "columns": [line.as_data() for line in lines],
+        "recalibrate": batches,
+    }
+    write_atomically(run / SCORES, json.dumps(held, indent=2).encode())
 
 
 # Results -----------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
+from fractal_dsl.diagnostics import Diagnostic, Help
 from fractal_dsl.train.batches import Batch
+from fractal_dsl.train.together import AgreedError
 
 __all__ = ["before", "not_finite", "within"]
 
@@ -19,8 +20,8 @@ def finite(value: Any) -> bool:
     return not isinstance(value, Tensor) or bool(value.isfinite().all())
 
 
-def not_finite(step: int, where: str, rate: float) -> DiagnosticError:
-    return DiagnosticError(
+def not_finite(step: int, where: str, rate: float) -> AgreedError:
+    return AgreedError(
         Diagnostic(
             "F0805", f"step {step:,} is not finite: {where}", None,
             notes=("the step was not taken, and no checkpoint holds it",),

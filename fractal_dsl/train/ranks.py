@@ -18,8 +18,9 @@ from fractal_dsl.runtime.networks import thins
 from fractal_dsl.runtime.parallel import DropPathParallel
 from fractal_dsl.runtime.sharding import shard
 from fractal_dsl.train.recipe import Recipe
+from fractal_dsl.train.together import AgreedError
 
-__all__ = ["derived", "gathered", "launched", "spread", "summed", "synced"]
+__all__ = ["derived", "launched", "spread", "summed", "synced"]
 
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed"}
 
@@ -66,18 +67,18 @@ def spread(net: nn.Module, recipe: Recipe, fabric: Fabric) -> nn.Module:
     if recipe.sync_batch_norm:
         if recipe.plans == "own":
             said = "with `sync_batch_norm`, layers wait for all processes: `plans` must be same"
-            raise DiagnosticError(Diagnostic("F0803", said, None))
+            raise AgreedError(Diagnostic("F0803", said, None))
         synced(net)
     if recipe.sharded and recipe.compile:
         said = "`sharded` weights are gathered layer by layer, which `compile` cannot do"
-        raise DiagnosticError(Diagnostic("F0803", said, None))
+        raise AgreedError(Diagnostic("F0803", said, None))
     if not hasattr(net, "plan_state"):
         return spread_whole(net, recipe)
     plans: Any = recipe.plans
     try:
         return DropPathParallel(net, plans, sharded=recipe.sharded)
     except ValueError as error:
-        raise DiagnosticError(Diagnostic("F0803", str(error), None)) from None
+        raise AgreedError(Diagnostic("F0803", str(error), None)) from None
 
 
 def spread_whole(net: nn.Module, recipe: Recipe) -> nn.Module:
@@ -88,7 +89,7 @@ def spread_whole(net: nn.Module, recipe: Recipe) -> nn.Module:
         return DistributedDataParallel(net, find_unused_parameters=drops)
     if drops:
         said = "`sharded` weights are gathered by all processes together: no stochastic depth"
-        raise DiagnosticError(Diagnostic("F0803", said, None))
+        raise AgreedError(Diagnostic("F0803", said, None))
     for one in net.state_dict().values():
         torch.distributed.broadcast(one, src=0)
     shard(net)
@@ -150,15 +151,6 @@ def summed(fabric: Fabric, mine: Tensor) -> Tensor:
     total = mine.clone()
     torch.distributed.all_reduce(total)
     return total
-
-
-def gathered(fabric: Fabric, mine: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of every process, in their order."""
-    if fabric.world_size == 1:
-        return [mine]
-    every: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(every, mine)
-    return every
 
 
 def derived(seed: int, purpose: str, rank: int = 0) -> int:

@@ -37,6 +37,7 @@ from fractal_dsl.train.network import Specification, compiled_for, fresh, sha256
 from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.ranks import derived, launched
 from fractal_dsl.train.recipe import Recipe, as_toml, changed, name_of, quoted
+from fractal_dsl.train.together import by_each, by_first, connect, is_first
 from fractal_dsl.train.trainer import PIECES, Trainer
 from fractal_dsl.version import VERSION
 
@@ -219,6 +220,16 @@ def train(
     Without `job`, the folder says what to do; `given` are the settings that the caller insists on
     and that must agree with it. Raises DiagnosticError.
     """
+    connect()
+    about, agreed = by_first(lambda: told(job, folder, resume, given))
+    fabric = by_each(lambda: launched(agreed.recipe))
+    return trained(agreed, folder, fabric, progress, about, stop)
+
+
+def told(
+    job: Job | None, folder: Path | None, resume: bool, given: Sequence[str]
+) -> tuple[dict[str, Any], Job]:
+    """What a run in `folder` began with (nothing for a new one), and what is to be done."""
     run = None if folder is None else Run(folder)
     known = run is not None and run.exists()
     if run is not None and (known or run.is_used()) and not (known and resume):
@@ -235,33 +246,21 @@ def train(
         raise DiagnosticError(
             Diagnostic("F0804", f"there is no run in `{folder}` to go on with", None)
         )
-    fabric = launched(job.recipe)
-    return trained(job, run, fabric, progress, about, stop)
+    return about, job
 
 
 def trained(
-    job: Job, run: Run | None, fabric: Fabric, progress: Progress, about: dict[str, Any],
+    job: Job, folder: Path | None, fabric: Fabric, progress: Progress, about: dict[str, Any],
     stop: Callable[[], bool],
 ) -> Result:  # fmt: skip
-    data = load_data(job.data, job.recipe)
-    if about and about["data_sha256"] != data.digest:
-        said = f"the images of `{job.data}` are not those that the run began with"
-        raise DiagnosticError(Diagnostic("F0804", said, None))
-    check_batch(job, data)
-    made = compiled_for(job.spec, data.train.shape, data.classes)
-    if about:
-        check_specification(about, made)
-    if run is None:
-        run = Run(Path(fabric.broadcast(os.fspath(free_folder(made.name)))))
-    first = fabric.is_global_zero
-    if not about and first:
-        run.begin(job, made, data, fabric)
-    fabric.barrier()
+    data, made = by_each(lambda: prepared(job, about))
+    check_alike(job, data, made)
+    run = by_first(lambda: opened(job, folder, made, data, fabric, begin=not about))
     deterministic(job.recipe)
     trainer = Trainer(network_of(job.recipe, made), data, job.recipe, fabric)
-    if first:
-        run.keep_centre(trainer.batches.centre)
+    by_first(lambda: run.keep_centre(trainer.batches.centre))
     saved = run.checkpoints(job, made, data)
+    first = is_first()
     heard = progress if first else _silent()
     if about:
         restore(trainer, saved, heard)
@@ -272,12 +271,52 @@ def trained(
     finally:
         if log is not None:
             log.close()
-    last: dict[str, Any] = next(
-        (one for one in reversed(read_log(run.log)) if one["kind"] == "epoch"), {}
-    )
+    last = by_first(lambda: last_epoch(run))
     result = Result(run.folder, trainer.step_number, trainer.steps, last)
     heard.ended(result.finished, last)
     return result
+
+
+def prepared(job: Job, about: Mapping[str, Any]) -> tuple[Data, Compilation]:
+    """The images and the network, which must be those that a run began with."""
+    data = load_data(job.data, job.recipe)
+    if about and about["data_sha256"] != data.digest:
+        said = f"the images of `{job.data}` are not those that the run began with"
+        raise DiagnosticError(Diagnostic("F0804", said, None))
+    check_batch(job, data)
+    made = compiled_for(job.spec, data.train.shape, data.classes)
+    if about:
+        check_specification(about, made)
+    return data, made
+
+
+def check_alike(job: Job, data: Data, made: Compilation) -> None:
+    """Raises DiagnosticError (F0804) where machines have other images or imported files."""
+    digest, sha256 = by_first(lambda: (data.digest, sha256_of(made)))
+
+    def check() -> None:
+        if digest != data.digest:
+            said = f"the images of `{job.data}` are not those of the first process"
+            raise DiagnosticError(Diagnostic("F0804", said, None))
+        if sha256 != sha256_of(made):
+            said = "a file that the specification imports is not that of the first process"
+            raise DiagnosticError(Diagnostic("F0804", said, None))
+
+    by_each(check)
+
+
+def opened(
+    job: Job, folder: Path | None, made: Compilation, data: Data, fabric: Fabric, *, begin: bool
+) -> Run:
+    run = Run(free_folder(made.name) if folder is None else folder)
+    if begin:
+        run.begin(job, made, data, fabric)
+    return run
+
+
+def last_epoch(run: Run) -> dict[str, Any]:
+    """The log's last."""
+    return next((one for one in reversed(read_log(run.log)) if one["kind"] == "epoch"), {})
 
 
 def check_batch(job: Job, data: Data) -> None:
@@ -320,7 +359,7 @@ def deterministic(recipe: Recipe) -> None:
 
 def restore(trainer: Trainer, saved: Checkpoints, progress: Progress) -> None:
     """Goes on from the newest whole checkpoint, if there is one."""
-    found = saved.latest()
+    found = by_first(saved.latest)
     if found is None:
         return
     path, state, damaged = found

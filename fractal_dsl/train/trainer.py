@@ -22,10 +22,11 @@ from fractal_dsl.train.evaluate import Score, columns_of, evaluated
 from fractal_dsl.train.log import Log
 from fractal_dsl.train.passes import passes_of
 from fractal_dsl.train.progress import Progress
-from fractal_dsl.train.ranks import derived, gathered, spread, summed
+from fractal_dsl.train.ranks import derived, spread, summed
 from fractal_dsl.train.recipe import Recipe
 from fractal_dsl.train.schedule import Schedule
 from fractal_dsl.train.tally import Tally
+from fractal_dsl.train.together import by_first, gathered
 from fractal_dsl.train.work import LiveWork
 
 __all__ = ["PIECES", "Trainer", "plans_of"]
@@ -147,15 +148,11 @@ class Trainer:
 
     def stop_at_fault(self, batch: Batch) -> None:
         """All processes say the same: what is surest of what any of them found."""
-        found = [one["found"] for one in gathered(
-            self.fabric, {"found": faults.before(self.looked_at(), batch)})]  # fmt: skip
+        found = gathered(faults.before(self.looked_at(), batch))
         where = next((one for one in found if one), None)
         if where is None:
             own = faults.within(self.net, batch.x, lambda x: self.passes.again(x, batch.y))
-            every: list[tuple[int, str]] = [
-                one["found"] for one in gathered(self.fabric, {"found": own})
-            ]
-            where = min(every)[1]
+            _, where = min(gathered(own))
         raise faults.not_finite(self.step_number + 1, where, self.rate)
 
     def is_due(self, ahead: int = 0) -> bool:
@@ -230,20 +227,19 @@ class Trainer:
     # State ---------------------------------------------------------------------------
 
     def save(self, saved: Checkpoints) -> None:
+        """Writes a checkpoint; that the disk does not take it, all processes hear."""
         state = self.state()
-        if self.fabric.is_global_zero:
-            saved.write(self.step_number, state)
-        self.fabric.barrier()
+        by_first(lambda: saved.write(self.step_number, state))
 
     def state(self) -> dict[str, Any]:
         """The seven pieces; of random numbers, every process's."""
-        every = gathered(self.fabric, {"random": random_state(), "plans": self.plan_state()})
+        random, plans = zip(*gathered((random_state(), self.plan_state())), strict=True)
         return {
             "model": {"weights": whole(self.net.state_dict())},
             "optimiser": whole(self.optimiser.state_dict()),
             "schedule": self.schedule.state(),
-            "random": [one["random"] for one in every],
-            "plans": [one["plans"] for one in every],
+            "random": list(random),
+            "plans": list(plans),
             "sampler": self.batches.state(),
             "step": {"number": self.step_number, "tally": self.tally.state()},
         }

@@ -6,7 +6,7 @@ import copy
 import os
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ def nothing_compiled() -> Iterator[None]:
 def step(model: Any, plan: Any) -> list[Tensor | None]:
     """Gradients and buffers after one pass."""
     model.zero_grad()
-    nn.functional.cross_entropy(model(X, plan=plan), TARGET).backward()
+    x = X.to(next(model.parameters()).dtype)
+    nn.functional.cross_entropy(model(x, plan=plan), TARGET).backward()
     return [parameter.grad for parameter in model.parameters()] + list(model.buffers())
 
 
@@ -85,7 +86,27 @@ def test_200_steps_with_drawn_plans_compile_nothing_anew() -> None:
     assert backend.convs >= 0.9 * len(calls) > 0
 
 
-@pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="no C++ compiler")
+needs_inductor = pytest.mark.skipif(
+    not shutil.which(os.environ.get("CXX", "g++")), reason="no C++ compiler"
+)
+
+
+@needs_inductor
+@pytest.mark.parametrize("compiled", [compile_regions, nn.Module.compile])
+def test_answers_in_turn_of_a_compiled_network(compiled: Callable[[nn.Module], Any]) -> None:
+    """Compiled code writes over results of operations that it calls; `anytime` shares them."""
+    eager = made(C=2).float()
+    for _ in range(3):  # statistics by which normalising twice is not normalising once
+        step(eager.train(), eager.full_plan())
+    model, x = copy.deepcopy(eager.eval()), X.float()
+    compiled(model)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), eager(x))
+        for (k, ours), (_, theirs) in zip(model.anytime(x), eager.anytime(x), strict=True):
+            torch.testing.assert_close(ours, theirs, msg=str(k))
+
+
+@needs_inductor
 def test_on_cpus_batch_norm_and_relus_gradient_stay_torchs_kernels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

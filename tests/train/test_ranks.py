@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -108,8 +110,6 @@ def test_a_fault_is_named_with_weights_in_parts(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_they_stop_and_go_on_as_if_they_had_not(two: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(two, tmp_path / "again")
     first, second = sorted((tmp_path / "again" / "checkpoints").iterdir())
     second.unlink()
@@ -133,8 +133,54 @@ def test_fabric_run_starts_them_as_well(two: Path) -> None:
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
+def machines(folder: Path, *more: str) -> list[subprocess.CompletedProcess[str]]:
+    """Two, of one process each, with a folder `0` and `1` each in place of a disk."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def start(machine: int) -> subprocess.Popen[str]:
+        where = ["--nnodes=2", f"--node-rank={machine}", "--nproc-per-node=1",
+                 "--master-addr=127.0.0.1", f"--master-port={port}"]  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *where, "-m", "fractal_dsl", "train",
+             *more],
+            cwd=folder / str(machine), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    started = [start(machine) for machine in range(2)]
+    ended = [one.communicate(timeout=300) for one in started]
+    return [
+        subprocess.CompletedProcess(one.args, one.returncode, *said)
+        for one, said in zip(started, ended, strict=True)
+    ]
+
+
+def test_machines_that_share_no_disk_train_and_go_on(two: Path, tmp_path: Path) -> None:
+    """The first keeps the run; the others hear from it what it was told and how far it came."""
+    for machine in ("0", "1"):
+        (tmp_path / machine).mkdir()
+        for name in ("net.fdl", "set.npz"):
+            shutil.copy(two.parent / name, tmp_path / machine)
+    for done in machines(tmp_path, *WORDS.split(), "--out", "run"):
+        assert done.returncode == 0, done.stderr
+    run, theirs = tmp_path / "0" / "run", weights(two)
+    assert all(np.array_equal(one, theirs[name]) for name, one in weights(run).items())
+    max((run / "checkpoints").iterdir()).unlink()
+    for done in machines(tmp_path, "--out", "run", "--resume"):
+        assert done.returncode == 0, done.stderr
+    assert all(np.array_equal(one, theirs[name]) for name, one in weights(run).items())
+    assert {one.name for one in (tmp_path / "1").iterdir()} == {"net.fdl", "set.npz"}
+
+    (tmp_path / "1" / "set.npz").unlink()
+    done, other = machines(tmp_path, *WORDS.split(), "--out", "new")
+    assert "F0810" in done.stderr and "found by process 1, on the machine " in done.stderr
+    assert done.returncode and other.returncode and not (tmp_path / "0" / "new").exists()
+
+
 @pytest.mark.slow
 def test_a_batch_must_divide(tmp_path: Path) -> None:
     done = run(tmp_path, 2, "--batch", "9")
-    assert done.returncode != 0
-    assert "F0803" in done.stderr and "a batch of 9 does not divide among 2" in done.stderr
+    assert done.returncode != 0 and done.stderr.count("F0803") == 1  # one says it for both
+    assert "a batch of 9 does not divide among 2" in done.stderr
