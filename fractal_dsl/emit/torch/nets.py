@@ -22,7 +22,7 @@ def net_view(program: Program) -> NetView:
     plans = fill("plan: Plan | Sequence[Plan] | None = None")
     samples_of = fill("samples" if program.sampling and program.sampling.per_sample else "1")
     zeros = commas(zeros_of(shape, samples_of) for shape in program.net.inputs)
-    chosen = fill("self.full_plan() if k is None else self.column_plan(k)")
+    chosen = fill("self.column_plan(k) if k else None")  # in eval mode, all
     answers = fill("Iterator[tuple[int | None, {}]]", result)
     loss = fill("loss: Callable[[{}], Tensor]", result)
     losses = fill("tuple[Tensor, dict[int, {}]]", result)
