@@ -43,16 +43,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def columns_of(word: str, known: Sequence[int]) -> tuple[int | None, ...]:
     if word == "all":
         return (*known, None)
-    return (None,) if word == "whole" else (column_of(word, known),)
+    return (column_of(word, known),)
 
 
 def column_of(word: str, known: Sequence[int]) -> int | None:
-    """A column's number, `deepest` among them. Raises UsageError for what is none."""
+    """A column's number; None for the `whole` net. Raises UsageError for what is none."""
+    if word == "whole":
+        return None
     if word == "deepest" and known:
         return known[-1]
     if not word.isascii() or not word.isdigit() or int(word) not in known:
         there = f"the columns are 1 to {len(known)}" if known else "the net has no columns"
-        raise UsageError(f"there is no column {word}: {there}")
+        raise UsageError(f"there is no column {word}: {there}, or say `deepest` or `whole`")
     return int(word)
 
 

@@ -19,8 +19,8 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace, console: Console) -> int:
     path = Path(arguments.table)
     folder = Path("runs") / path.stem if arguments.out is None else Path(arguments.out)
-    with needing_packages("experiment"), asked(), together() as each, Interrupt() as stop:
-        told = each(lambda: training.read_experiment(
+    with needing_packages("experiment"), asked(), together() as first, Interrupt() as stop:
+        told = first(lambda: training.read_experiment(
             path, data=arguments.data, recipe=arguments.recipe, settings=values_of(arguments)
         ))  # fmt: skip
         done = True

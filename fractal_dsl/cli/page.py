@@ -123,7 +123,8 @@ def receptive(report: Report) -> str:
 def drop_path(report: Report, sampling: Sampling | None) -> str:
     if sampling is None:
         return "none: no drop_path(...), or a column alone"
-    rates = f"local {sampling.local:g}, global {sampling.mixture:g}, per {sampling.per}"
+    columns = "all columns" if sampling.simultaneous else f"global {sampling.mixture:g}"
+    rates = f"local {sampling.local:g}, {columns}, per {sampling.per}"
     if report.expected_live is None or report.expected_live_convs is None:
         return f"{rates}; expected live work is not known"
     return (

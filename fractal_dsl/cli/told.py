@@ -76,7 +76,7 @@ def needing_packages(command: str) -> Iterator[None]:
 def together() -> Iterator[Callable[[Callable[[], T]], T]]:
     """With the other processes that torchrun started; what all find wrong alike, one says.
 
-    Gives what makes them go on only where each of them could do something, as `train.by_each`.
+    Gives what has the first of them do something, and all know of it, as `train.by_first`.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:  # alone; what is said wrong is said without torch
         yield alone
@@ -85,7 +85,7 @@ def together() -> Iterator[Callable[[Callable[[], T]], T]]:
 
     training.connect()
     try:
-        yield training.by_each
+        yield training.by_first
     except training.AgreedError as error:
         if not training.is_first():
             raise SystemExit(status_of(error.diagnostics)) from None

@@ -14,14 +14,16 @@ from fractal_dsl.cli.show import Shown
 from fractal_dsl.cli.status import INTERRUPTED, OK
 from fractal_dsl.cli.told import Interrupt, given, needing_packages, recipe_of, together
 from fractal_dsl.driver.sources import read_source
+from fractal_dsl.train.recipe import settings
 
 __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     folder = None if arguments.out is None else Path(arguments.out)
-    with needing_packages("train"), asked(), together() as each:
-        job = each(lambda: job_of(arguments))
+    with needing_packages("train"), asked(), together() as first:
+        job = first(lambda: job_of(arguments, folder))
+        insisted = given(arguments) if arguments.recipe is None else settings()
         progress = Shown(console, sys.stderr.isatty())
         heard: training.Progress = progress
         if arguments.tensorboard:
@@ -29,24 +31,45 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         with Interrupt() as stop:
             result = training.train(
                 job, folder, heard, resume=arguments.resume, stop=stop,
-                given=[one.name for one in given(arguments)],
+                given=[one.name for one in insisted],
             )  # fmt: skip
     return OK if result.finished else INTERRUPTED
 
 
-def job_of(arguments: argparse.Namespace) -> training.Job | None:
-    """What the command line says to do; None where the folder knows. Raises UsageError."""
+def job_of(arguments: argparse.Namespace, folder: Path | None) -> training.Job | None:
+    """What the command line says to do; what it leaves out, the folder of a begun run knows.
+
+    None where there is no such run, and nothing is said. Raises UsageError.
+    """
     recipe = recipe_of(arguments)
-    if arguments.spec is None:
-        if not arguments.resume or arguments.out is None:
-            raise UsageError(
-                "say what to train, for example `fractalc train specs/digits.fdl --data digits`; "
-                "or go on with `fractalc train --out FOLDER --resume`"
-            )
-        return None
-    if arguments.data is None:
-        raise UsageError("say what to train on, for example `--data digits`")
+    begun = begun_in(folder) if arguments.resume else None
+    if arguments.spec is None and (folder is None or not arguments.resume):
+        raise UsageError(
+            "say what to train, for example `fractalc train specs/digits.fdl --data digits`; "
+            "or go on with `fractalc train --out FOLDER --resume`"
+        )
+    if begun is None:
+        if arguments.spec is None:
+            return None
+        if arguments.data is None:
+            raise UsageError("say what to train on, for example `--data digits`")
+        return training.Job(
+            read_source(arguments.spec), arguments.data, recipe, tuple(arguments.settings),
+            arguments.net, arguments.column,
+        )  # fmt: skip
+    chosen = arguments.spec is not None
     return training.Job(
-        read_source(arguments.spec), arguments.data, recipe, tuple(arguments.settings),
-        arguments.net, arguments.column,
-    )  # fmt: skip
+        read_source(arguments.spec) if chosen else begun.source,
+        begun.data if arguments.data is None else arguments.data,
+        recipe,
+        tuple(arguments.settings) if chosen or arguments.settings else begun.words,
+        arguments.net if chosen or arguments.net is not None else begun.net,
+        arguments.column if chosen or arguments.column is not None else begun.column,
+    )
+
+
+def begun_in(folder: Path | None) -> training.Job | None:
+    if folder is None or not (run := training.Run(folder)).exists():
+        return None
+    _, job = run.read()
+    return job

@@ -38,12 +38,15 @@ def add_training(commands: Commands) -> None:
     evaluate = add(commands, "eval", EVAL)
     add_run(evaluate)
     evaluate.add_argument(
-        "--column", metavar="K", default="all", help="K, `whole`, or `all` (without it: all)"
+        "--column",
+        metavar="K",
+        default="all",
+        help="K, deepest, whole, or all (without it: all)",
     )
     evaluate.add_argument("--split", choices=("test", "train"), default="test", help="of the data")
     evaluate.add_argument("--data", metavar="DATA", help="other images than the run's own")
     evaluate.add_argument(
-        "--recalibrate", metavar="N", type=int, default=100,
+        "--recalibrate", metavar="N", type=batches, default=100,
         help="batches of training images to recalibrate batch norm on; 0: not at all",
     )  # fmt: skip
     evaluate.add_argument("--json", action="store_true", help="one JSON object")
@@ -61,6 +64,12 @@ def add_training(commands: Commands) -> None:
         "--print", action="store_true", help="only print what is there, and train nothing"
     )
     add_recipe(experiment)
+
+
+def batches(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of batches, from 0 on")
+    return int(text)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -98,10 +107,12 @@ def add_export(commands: Commands) -> None:
         help="where to, its ending says what: .safetensors .pt .onnx .py; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--column", metavar="K", help="column K alone, or the `deepest`; without it: everything"
+        "--column",
+        metavar="K",
+        help="K alone, deepest, or whole (without it: whole)",
     )
     parser.add_argument(
-        "--recalibrate", metavar="N", type=int, default=0,
+        "--recalibrate", metavar="N", type=batches, default=0,
         help="recalibrate batch norm on N batches of training images first",
     )  # fmt: skip
     parser.add_argument(

@@ -20,6 +20,22 @@ def graph_lints(resolved: Resolved, program: Program) -> Iterator[Diagnostic]:
         if span.source is source:
             yield off_sum(span)
     yield from nothing_to_drop(resolved, program)
+    yield from idle_share(resolved, program)
+
+
+def idle_share(resolved: Resolved, program: Program) -> Iterator[Diagnostic]:
+    """`global` where every step trains every column, and none is drawn."""
+    if program.sampling is None or not program.sampling.simultaneous:
+        return
+    for argument in resolved.directives[0].arguments:
+        if argument.keyword == "global":
+            yield warning(
+                "W0112",
+                '`global` does nothing in mode "simultaneous"',
+                argument.span,
+                "each step trains all columns and draws none",
+                'leave it out, or leave out `mode = "simultaneous"`',
+            )
 
 
 def nothing_to_drop(resolved: Resolved, program: Program) -> Iterator[Diagnostic]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from fractal_dsl.diagnostics import Diagnostic, DiagnosticError, Help
 from fractal_dsl.driver.output import write_atomically
+from fractal_dsl.driver.request import RequestError
 from fractal_dsl.driver.sources import read_source
 from fractal_dsl.source import Source, Span
 from fractal_dsl.train.progress import Progress
@@ -142,18 +143,23 @@ def check_rows(rows: Sequence[Row], source: Source) -> None:
 
 
 def check_columns(rows: Sequence[Row], source: Source) -> None:
-    """That the columns asked for are there, before anything is trained."""
-    jobs = {row.name: row.job for row in rows}
-    known: dict[str, int] = {}  # each network is compiled once, however many rows look at it
+    """That every network compiles and has the columns asked for, before anything is trained."""
+    known = {row.name: columns_of(row.name, row.job, source) for row in rows if row.job is not None}
     for row in rows:
-        job = jobs[row.of]
-        if row.column is None or job is None:
-            continue
-        if row.of not in known:
-            known[row.of] = job.spec.compiled().report.column_count
-        if row.column > known[row.of]:
+        if row.column is not None and row.column > known[row.of]:
             said = f"{row.name!r} asks for column {row.column}; {row.of!r} has {known[row.of]}"
             raise refused(said, source, row.name)
+
+
+def columns_of(name: str, job: Job, source: Source) -> int:
+    """Of the row's network."""
+    try:
+        return job.spec.compiled().report.column_count
+    except (DiagnosticError, RequestError) as error:
+        found = error.diagnostics if isinstance(error, DiagnosticError) else ()
+        said = f"the network of {name!r} does not compile" + (f": {error}" if not found else "")
+        place_ = Diagnostic("F0803", said, place(source, name))
+        raise DiagnosticError(*found, place_) from None
 
 
 def refused(said: str, source: Source, word: str) -> DiagnosticError:
@@ -195,11 +201,10 @@ class Reader:
         recipe = changed(recipe, self.settings)
         spec = read_source(os.path.relpath(self.folder / str(table["spec"])))
         words = table.get("set", [])
-        if not isinstance(words, list):
-            said = f'`set` is a list, as ["C=2"], not {words!r}'
+        if not isinstance(words, list) or not all(isinstance(one, str) for one in words):
+            said = f'`set` is a list of strings, as ["C=2"], not {words!r}'
             raise refused(said, self.source, str(table["name"]))
-        words = tuple(map(str, words))
-        return Job(spec, str(data), recipe, words, table.get("net"), table.get("column"))
+        return Job(spec, str(data), recipe, tuple(words), table.get("net"), table.get("column"))
 
 
 # Carrying out ------------------------------------------------------------------------

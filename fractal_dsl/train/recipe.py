@@ -25,8 +25,13 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 HALVINGS = (0.5, 0.75, 0.875, 0.9375, 0.96875)
 
 
-def setting(default: Any, about: str, *, choices: Sequence[str] = (), least: float = 0) -> Any:
-    return field(default=default, metadata={"about": about, "choices": choices, "least": least})
+def setting(
+    default: Any, about: str, *, choices: Sequence[str] = (), least: float = 0,
+    most: float = math.inf, below: float = math.inf,
+) -> Any:  # fmt: skip
+    """A number is from `least` to `most`, or to less than `below`."""
+    bounds = {"least": least, "most": most, "below": below}
+    return field(default=default, metadata={"about": about, "choices": choices, **bounds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,7 @@ class Recipe:
     drops: tuple[float, ...] = setting(HALVINGS, "shares of all steps after which it drops")
     drop_factor: float = setting(10.0, "by which each drop divides the rate", least=1)
     warmup: int = setting(0, "first steps, at a tenth of the learning rate")
-    momentum: float = setting(0.9, "of SGD")
+    momentum: float = setting(0.9, "of SGD", most=1)
     nesterov: bool = setting(False, "Nesterov's momentum")
     weight_decay: float = setting(1e-4, "on weights of convolutions and dense layers only")
     initial: str = setting(
@@ -55,9 +60,11 @@ class Recipe:
         " channel's and divide by its deviation (channel)",
         choices=("pixel", "channel", "none"),
     )  # fmt: skip
-    local: float | None = setting(None, "drop-path's local rate; unless given, the file's")
-    global_: float | None = setting(None, "share of global plans; unless given, the file's")
-    held_out: float = setting(0.2, "share of the images to test on, where data has no test set")
+    local: float | None = setting(None, "drop-path's local rate; unless given, the file's", below=1)
+    global_: float | None = setting(None, "share of global plans; unless given, the file's", most=1)
+    held_out: float = setting(
+        0.2, "share of the images to test on, where data has no test set", most=1
+    )
     train_images: int = setting(0, "train on so many images; 0: on all")
     test_images: int = setting(0, "test on so many images; 0: on all")
     seed: int = setting(0, "of weights, order, augmentation, dropout and plans")
@@ -80,6 +87,13 @@ class Recipe:
     columns: bool = setting(True, "look at each column as well")
     checkpoint_every: int = setting(0, "steps between checkpoints; 0: one each epoch")
     keep: int = setting(3, "checkpoints to keep", least=1)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what a file could not say either."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None or one.default is not None:
+                checked(one, value)
 
 
 def settings() -> tuple[Field[Any], ...]:
@@ -192,17 +206,22 @@ def checked(one: Field[Any], value: object) -> Any:
     numbers = found if isinstance(found, tuple) else (found,)
     for number in numbers:
         if isinstance(number, int | float) and not isinstance(number, bool):
-            check_number(name_of(one), number, one.metadata["least"])
+            check_number(one, number)
     if one.name == "drops" and (list(found) != sorted(found) or any(n >= 1 for n in found)):
         raise ValueError(f"`drops` are shares of the run, in order and below 1, not {value!r}")
     return found
 
 
-def check_number(name: str, number: float, least: float) -> None:
-    most = 1.0 if name in ("held_out", "local", "global", "momentum") else math.inf
-    if not least <= number <= most or not math.isfinite(number):
-        bounds = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
-        raise ValueError(f"`{name}` is {bounds}, not {number:g}")
+def check_number(one: Field[Any], number: float) -> None:
+    least, most, below = (one.metadata[bound] for bound in ("least", "most", "below"))
+    if least <= number <= most and number < below:
+        return
+    bounds = f"at least {least:g}"
+    if most < math.inf:
+        bounds = f"between {least:g} and {most:g}"
+    if below < math.inf:
+        bounds += f" and below {below:g}"
+    raise ValueError(f"`{name_of(one)}` is {bounds}, not {number:g}")
 
 
 EXPECTED = {

@@ -38,7 +38,7 @@ from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.ranks import derived, launched
 from fractal_dsl.train.recipe import Recipe, as_toml, changed, name_of, quoted
 from fractal_dsl.train.together import by_each, by_first, connect, is_first
-from fractal_dsl.train.trainer import PIECES, Trainer
+from fractal_dsl.train.trainer import PIECES, Trainer, idle_rates
 from fractal_dsl.version import VERSION
 
 __all__ = ["Job", "Result", "Run", "agree", "check_specification", "located", "network_of", "train"]
@@ -265,6 +265,8 @@ def trained(
     if about:
         restore(trainer, saved, heard)
     heard.began(facts(run, made, trainer))
+    for name in idle_rates(trainer.net, job.recipe):
+        heard.noted(f"`{name}` changes nothing: this network draws nothing by it")
     log = Log(run.log, trainer.step_number) if first else None
     try:
         trainer.run(log, saved, heard, stop)

@@ -65,12 +65,16 @@ def by_first(compute: Callable[[], T]) -> T:
     """What `compute` gives on the first process, on all of them; its DiagnosticError, too."""
     if not dist.is_initialized():
         return compute()
-    held: list[Any] = [None, ()]
-    if is_first():
-        value, wrong = tried(compute)
-        held = [value, found_by(0, wrong) if is_on_several_machines() else wrong]
-    dist.broadcast_object_list(held, group_src=0)
-    value, wrong = held
+    held: list[Any] = [None, (), True]
+    try:
+        if is_first():
+            value, wrong = tried(compute)
+            held = [value, found_by(0, wrong) if is_on_several_machines() else wrong, False]
+    finally:  # also with an error that is no diagnostic: the others must not wait
+        dist.broadcast_object_list(held, group_src=0)
+    value, wrong, failed = held
+    if failed:
+        raise SystemExit(1)  # the first process says why
     if wrong:
         raise AgreedError(*wrong)
     return value  # type: ignore[no-any-return]

@@ -64,14 +64,14 @@ class Trained:
             return extract_column(self.net, column).eval()
 
 
-def open_run(folder: Path, step: int | None = None, data: str | None = None) -> Trained:
+def open_run(folder: Path | str, step: int | None = None, data: str | None = None) -> Trained:
     """The network of a run after `step`, or as far as it has come; `data` are other images.
 
     Raises DiagnosticError: F0804 where there is no such run or checkpoint, F0802 for a damaged one.
     """
-    run = Run(folder)
+    run = Run(Path(folder))
     about, job = run.read()
-    state = checkpoint(folder, step)
+    state = checkpoint(run.folder, step)
     own = load_data(job.data, job.recipe)
     made = compiled_for(job.spec, own.train.shape, own.classes)
     check_specification(about, made)

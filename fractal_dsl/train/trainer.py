@@ -29,7 +29,7 @@ from fractal_dsl.train.tally import Tally
 from fractal_dsl.train.together import by_first, gathered
 from fractal_dsl.train.work import LiveWork
 
-__all__ = ["PIECES", "Trainer", "plans_of"]
+__all__ = ["PIECES", "Trainer", "idle_rates", "plans_of"]
 
 PIECES = ("model", "optimiser", "schedule", "random", "plans", "sampler", "step")
 
@@ -281,10 +281,20 @@ def is_sharded(recipe: Recipe, fabric: Fabric) -> bool:
 
 def with_rates(net: nn.Module, recipe: Recipe) -> Any:
     """The recipe's rates of drop-path in place of the file's, where it has any."""
-    for name, rate in (("local_rate", recipe.local), ("global_rate", recipe.global_)):
-        if rate is not None and hasattr(net, name):
+    for name, rate in rates_of(recipe):
+        if hasattr(net, name):
             setattr(net, name, rate)
     return net
+
+
+def idle_rates(net: nn.Module, recipe: Recipe) -> list[str]:
+    """Settings that change nothing, as the network draws nothing by such a rate."""
+    return [name.removesuffix("_rate") for name, _ in rates_of(recipe) if not hasattr(net, name)]
+
+
+def rates_of(recipe: Recipe) -> list[tuple[str, float]]:
+    told = (("local_rate", recipe.local), ("global_rate", recipe.global_))
+    return [(name, rate) for name, rate in told if rate is not None]
 
 
 def sgd(groups: list[dict[str, Any]], recipe: Recipe, *, fused: bool) -> torch.optim.SGD:

@@ -182,12 +182,22 @@ def test_rates_that_are_none_are_refused(setting: str, value: Any) -> None:
         net.sample_plan()
 
 
+@pytest.mark.parametrize("rate", [1.5, -1.0, float("nan")])
+def test_shares_of_columns_that_are_none_are_refused(rate: float) -> None:
+    net = made("local = 0.3, global = 0.5")
+    net.global_rate = rate
+    with pytest.raises(ValueError, match="is not from 0 to 1"):
+        net.sample_plan()
+
+
 @pytest.mark.parametrize("settings", ["local = 0.3", 'local = 0.3, per = "sample"'])
 @pytest.mark.parametrize("style", STYLES)
 def test_what_is_no_plan_is_refused(settings: str, style: Style) -> None:
     net, (x, _) = made(settings, style), batch()
     plan = net.column_plan(1)
-    for other in ("column", 3, plan[:-1], (*plan[:-1], (True,) * 9), [plan[:-1]] * 6):
+    printed = tuple(str(plan).split())  # its letters are all true
+    others = ("column", 3, plan[:-1], (*plan[:-1], (True,) * 9), [plan[:-1]] * 6, printed)
+    for other in others:
         with pytest.raises((ValueError, TypeError), match=r"plan|samples|iterable"):
             net(x, plan=other)
     if "per" not in settings:

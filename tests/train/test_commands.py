@@ -132,9 +132,22 @@ def test_resuming_with_other_settings_is_refused(run: Run) -> None:
         ([*TRAIN, "--epochs", "9"], "`epochs`: 3, now 9"),
         (["train", "other.fdl", "--data", "set.npz"], "the specification"),
         (["train", "net.fdl", "--data", "digits"], "the images of `digits` are not those"),
+        (["train", "--epochs", "9"], "`epochs`: 3, now 9"),
+        (["train", "--recipe", "paper"], "`batch`: 8, now 100"),
+        (["train", "--set", "C=2"], "what is set in the specification"),
+        (["train", "--data", "digits"], "the images of `digits` are not those"),
+        (["train", "other.fdl"], "the specification"),
     ):
         status, _, err = run(*words, "--out", "run", "--resume")
         assert status == 1 and "F0804" in err and told in err
+    assert run("train", "net.fdl", "--epochs", "3", "--out", "run", "--resume")[0] == 0
+
+
+def test_a_rate_that_the_network_does_not_have_is_said(run: Run) -> None:
+    Path("plain.fdl").write_text(SPEC.partition("drop_path(")[0])
+    words = ["train", "plain.fdl", "--data", "set.npz", "--epochs", "1", "--global", "0.5"]
+    status, _, err = run(*words)
+    assert status == 0 and "`global` changes nothing" in err and "`local`" not in err
 
 
 def test_other_images_of_the_same_name_are_noticed(run: Run) -> None:
@@ -165,6 +178,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(run: Run) -> None:
         (["train", "net.fdl", "--data", "set.npz", "--recipe", "absent"], 1, "F0803"),
         (["train", "--out", "absent", "--resume"], 1, "F0804"),
         (["eval", "run", "--column", "7"], 2, "the columns are 1 to 2"),
+        (["eval", "run", "--recalibrate", "-1"], 2, "is no number of batches"),
         (["eval", "absent"], 1, "is no folder of a run: no such folder"),
         (["eval", "run", "--step", "5"], 1, "there are those after 24, 16, 8"),
         (["export", "run"], 2, "say where to write"),
@@ -395,6 +409,9 @@ def test_a_table_is_trained_printed_and_gone_on_with(run: Run) -> None:
         ('[[rows]]\nname = "x"\nof = "Whole"\ncolumn = 7', "asks for column 7"),
         ('[[rows]]\nname = "x"\nof = "Whole"\ncolumn = "a"', "`column` is a number"),
         ('[[rows]]\nname = "x"\nspec = "net.fdl"\nset = "C=2"', "`set` is a list"),
+        ('[[rows]]\nname = "x"\nspec = "net.fdl"\nset = [1]', "`set` is a list of strings"),
+        ('[[rows]]\nname = "x"\nspec = "net.fdl"\nset = ["Q=7"]', "network of 'x' does not"),
+        ('[[rows]]\nname = "x"\nspec = "net.fdl"\nset = ["C=7x"]', "'7x' is no value"),
     ],
 )
 def test_a_table_that_is_wrong(line: str, told: str, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -52,6 +53,7 @@ def test_an_unknown_setting_is_shown_with_the_nearest_one() -> None:
         ("drops = 0.5", "`drops` is a list of numbers, not 0.5"),
         ("nesterov = 1", "`nesterov` is true or false, not 1"),
         ("global = -0.5", "`global` is between 0 and 1, not -0.5"),
+        ("local = 1", "`local` is at least 0 and below 1, not 1"),
         ("epochs 3", "this is no TOML"),
     ],
 )
@@ -91,6 +93,13 @@ def test_recipes_that_come_along_are_right_and_survive_writing(name: str, tmp_pa
 def test_what_is_written_is_read(recipe: Recipe) -> None:
     source = Source("r.toml", as_toml(recipe))
     assert changed(Recipe(), parse_toml(source)) == recipe
+
+
+@pytest.mark.parametrize("wrong", [{"local": 1.5}, {"epochs": 0}, {"learning_rate": "a"}])
+def test_from_python_values_are_looked_at_as_well(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"`{name}` is "):
+        Recipe(**wrong)
 
 
 def test_words_of_the_command_line_are_values_of_toml() -> None:

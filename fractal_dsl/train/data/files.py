@@ -132,8 +132,11 @@ def npz(path: Path) -> Found:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DiagnosticError(unreadable(path, str(error).lower())) from None
+    except OSError as error:
+        raise DiagnosticError(unreadable(path, (error.strerror or str(error)).lower())) from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError):
+        told = "it is no .npz, or a damaged one, or one of arrays of Python objects"
+        raise DiagnosticError(unreadable(path, told)) from None
     train = next(npz_pairs(path, arrays, TRAIN), None)
     if train is None:
         held = ", ".join(map(repr, arrays)) or "nothing"
