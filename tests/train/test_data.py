@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from struct import pack
@@ -18,6 +21,7 @@ from fractal_dsl.diagnostics import DiagnosticError
 from fractal_dsl.train.data import load_data
 from fractal_dsl.train.data.images import Data, Found, Images, prepared
 from fractal_dsl.train.recipe import Recipe
+from tests.train.hub import hub
 
 GREY = np.arange(12 * 5 * 4, dtype=np.uint8).reshape(12, 5, 4)
 COLOUR = np.random.default_rng(0).integers(0, 256, (12, 5, 4, 3), dtype=np.uint8)
@@ -117,15 +121,40 @@ def test_npz(names: tuple[str, ...], images: Any, tmp_path: Path) -> None:
         assert torch.equal(data.train.pixels, torch.from_numpy(COLOUR).movedim(-1, 1))
 
 
+def rows(number: int) -> Any:
+    """As a data set of the hub has them."""
+    import datasets
+
+    held = {"img": [Image.fromarray(one) for one in COLOUR[:number]],
+            "label": LABELS[:number].tolist()}  # fmt: skip
+    features = {"img": datasets.Image(), "label": datasets.ClassLabel(num_classes=7)}
+    return datasets.Dataset.from_dict(held, features=datasets.Features(features))
+
+
+def test_from_the_hub_over_http(tmp_path: Path) -> None:
+    """Through `datasets` and its client, which know an address only from when they start."""
+    (tmp_path / "data").mkdir()
+    rows(12).to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
+    rows(3).to_parquet(tmp_path / "data" / "test-00000-of-00001.parquet")
+    asked = (
+        "from fractal_dsl.train.data import load_data; from fractal_dsl.train.recipe import Recipe;"
+        "data = load_data('someone/tiny', Recipe());"
+        "print(data.classes, len(data.test), data.train.pixels.flatten().tolist())"
+    )
+    with hub("someone/tiny", tmp_path) as address:
+        done = subprocess.run(
+            [sys.executable, "-c", asked], capture_output=True, text=True, timeout=100, check=False,
+            env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"),
+                 "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pixels = torch.from_numpy(COLOUR).movedim(-1, 1).flatten().tolist()
+    assert done.stdout.strip() == f"7 3 {pixels}"
+
+
 def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `datasets` gives it; and by the name that people use."""
     import datasets
-
-    def rows(number: int) -> datasets.Dataset:
-        held = {"img": [Image.fromarray(one) for one in COLOUR[:number]],
-                "label": LABELS[:number].tolist()}  # fmt: skip
-        features = {"img": datasets.Image(), "label": datasets.ClassLabel(num_classes=7)}
-        return datasets.Dataset.from_dict(held, features=datasets.Features(features))
 
     asked: list[tuple[str, ...]] = []
 
