@@ -53,7 +53,7 @@ class Shown:
     def looked(self, epoch: int, values: Mapping[str, Any]) -> None:
         said = f"epoch {epoch:3}  loss {values['train']['loss']:.4f}"
         if "test" in values:
-            said += f"  test {values['test']['loss']:.4f}  {values['test']['accuracy']:6.2%}"
+            said += f"  test {values['test']['loss']:.4f}, right {values['test']['accuracy']:6.2%}"
             columns = values.get("test_columns", {})
             said += "".join(f"  [{k}] {one['accuracy']:6.2%}" for k, one in columns.items())
         self.say(f"{said}  {values['images_per_second']:,.0f} images/s")
@@ -84,7 +84,7 @@ class Shown:
 
 def table(last: Mapping[str, Any]) -> list[str]:
     """What the last epoch came to, for each column and for everything."""
-    lines = ["column  train loss  test loss   error"]
+    lines = ["column  train loss  test loss   error, as trained"]
     columns = {**last.get("test_columns", {}), "all": last["test"]} if "test" in last else {}
     trained = {**last.get("train_at_end_columns", {}), "all": last.get("train_at_end")}
     for name, score in columns.items():
