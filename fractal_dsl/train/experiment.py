@@ -315,6 +315,7 @@ def results(experiment: Experiment, folder: Path) -> Iterator[Cell]:
 
 
 def percent(score: Mapping[str, float]) -> float:
+    """The error of a score as it is kept."""
     return 100 * (1 - score["accuracy"])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fractal_dsl.driver.output import write_atomically
-from fractal_dsl.train.experiment import SCORES
+from fractal_dsl.train.experiment import SCORES, percent
 from fractal_dsl.train.figures import (
     Curve,
     History,
@@ -138,10 +138,6 @@ def points(lines: Sequence[Mapping[str, Any]]) -> list[Point]:
         )
         for line in lines
     ]
-
-
-def percent(score: Mapping[str, float]) -> float:
-    return 100 * (1 - score["accuracy"])
 
 
 # The page ----------------------------------------------------------------------------
