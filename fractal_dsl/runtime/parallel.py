@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
+from zlib import crc32
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._utils import _flatten_dense_tensors as flattened
+from torch._utils import _unflatten_dense_tensors as unflattened
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fractal_dsl.runtime.networks import thins
@@ -118,7 +121,7 @@ class DropPathParallel(nn.Module):
     def _broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Rank 0's values into the tensors of all."""
         for bucket in _buckets(tensors, self.bucket_bytes):
-            flat = _flat(bucket)
+            flat = flattened(bucket)
             dist.broadcast(flat, group=self.group, group_src=0)
             _spread(flat, bucket)
 
@@ -132,7 +135,9 @@ class DropPathParallel(nn.Module):
         gathered by all ranks together: there plans that differ end in the backend's own error.
         """
         device = next(self.module.parameters()).device
-        if device.type == "cpu" or not self.alike or self.steps % CHECK_EVERY == 0:
+        if not self.alike:
+            self._compare(device)
+        elif (device.type == "cpu" or self.steps % CHECK_EVERY == 0) and not self._agree(device):
             self._compare(device)
         self.steps += 1
         # Gradients of parameters in parts are averaged by the backward pass itself.
@@ -141,8 +146,10 @@ class DropPathParallel(nn.Module):
         statistics = self.norms.statistics()
         weighted = self.norms.weighted(statistics, device)
         summed = self._sums([*(gradient for _, gradient in gradients), weighted])
-        for parameter, gradient in gradients:
-            mean = summed[id(gradient)].mul_(1 / self.ranks)
+        means = [summed[id(gradient)] for _, gradient in gradients]
+        if means:
+            torch._foreach_mul_(means, 1 / self.ranks)
+        for (parameter, gradient), mean in zip(gradients, means, strict=True):
             if gradient.is_contiguous():  # what was sent is the gradient from here on
                 parameter.grad = mean
             else:
@@ -153,10 +160,19 @@ class DropPathParallel(nn.Module):
         """Of each tensor, by its `id`, the sum over the ranks; in few messages."""
         found: dict[int, Tensor] = {}
         for bucket in _buckets(tensors, self.bucket_bytes):
-            flat = _flat(bucket)
+            flat = flattened(bucket)
             dist.all_reduce(flat, group=self.group)
-            found |= zip(map(id, bucket), _pieces(flat, bucket), strict=True)
+            found |= zip(map(id, bucket), unflattened(flat, bucket), strict=True)
         return found
+
+    def _agree(self, device: torch.device) -> bool:
+        """Whether all ranks have the same gradients and batches tracked, told by one number."""
+        named = {} if self.sharded else self.named
+        live = bytes(one.grad is not None for one in named.values())
+        mark = crc32(live + repr(self.norms.tracked().tolist()).encode())
+        said = torch.tensor([mark, -mark], device=device)
+        dist.all_reduce(said, dist.ReduceOp.MAX, group=self.group)
+        return bool(said.sum() == 0)
 
     def _compare(self, device: torch.device) -> None:
         """Which gradients live on how many ranks; each rank must send the same ones."""
@@ -269,12 +285,16 @@ class _Norms:
         """[norms]: samples since last time."""
         return torch.stack([norm.samples_seen for norm in self.norms])
 
+    def tracked(self) -> Tensor:
+        """[norms]: batches ever tracked."""
+        numbers = [norm.num_batches_tracked for norm in self.norms]
+        return torch.stack(numbers) if numbers else torch.zeros(0, dtype=torch.long)
+
     def counts(self, device: torch.device) -> Tensor:
         """[2, norms]: samples since last time; and weighted by them, batches ever tracked."""
         if not self.norms:
             return torch.zeros(2, 0, dtype=torch.long, device=device)
-        tracked = torch.stack([norm.num_batches_tracked for norm in self.norms])
-        return torch.stack([samples := self.samples(), samples * tracked])
+        return torch.stack([samples := self.samples(), samples * self.tracked()])
 
     def follow(self, samples: Tensor, tracked: Tensor) -> None:
         """All ranks' `counts`: each norm takes the mean of batches tracked, rounded up."""
@@ -295,7 +315,7 @@ class _Norms:
         samples = self.samples().to(kind)
         weights = self.spread(samples)
         # Where no sample was, nothing is said, were it NaN.
-        parts = [torch.where(weights > 0, _flat(one) * weights, 0) for one in statistics]
+        parts = [torch.where(weights > 0, flattened(one) * weights, 0) for one in statistics]
         return torch.cat([*parts, samples])
 
     def take(self, statistics: list[list[Tensor]], summed: Tensor) -> None:
@@ -306,7 +326,7 @@ class _Norms:
         kept = total == self.spread(self.samples().to(total.dtype))
         means = (summed[: -len(self.norms)].view(len(statistics), -1) / total).unbind()
         for own, mean in zip(statistics, means, strict=True):
-            flat = _flat(own)
+            flat = flattened(own)
             _spread(torch.where(kept, flat, mean.to(flat.dtype)), own)
         self.forget()
 
@@ -342,16 +362,6 @@ def _buckets(tensors: Iterable[Tensor], limit: int) -> Iterator[list[Tensor]]:
     yield from open_.values()
 
 
-def _flat(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([one.reshape(-1) for one in tensors])
-
-
-def _pieces(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Views of `flat`, of the shapes of `tensors`."""
-    pieces = flat.split([one.numel() for one in tensors])
-    return [one.view(two.shape) for one, two in zip(pieces, tensors, strict=True)]
-
-
 def _spread(flat: Tensor, tensors: Sequence[Tensor]) -> None:
     """The pieces of `flat` back into `tensors`, whatever their strides."""
-    torch._foreach_copy_(list(tensors), _pieces(flat, tensors))
+    torch._foreach_copy_(list(tensors), list(unflattened(flat, tensors)))
