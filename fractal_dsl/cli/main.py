@@ -26,11 +26,8 @@ def entry() -> None:
     gc.set_threshold(100_000, 50, 50)
     status = main()
     gc.freeze()
-    distributed = sys.modules.get("torch.distributed")
-    if distributed is not None and distributed.is_initialized():
-        from fractal_dsl import train
-
-        train.leave(status)
+    if together := sys.modules.get("fractal_dsl.train.together"):
+        together.leave(status)
     sys.exit(status)
 
 
@@ -43,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parsed(words)
         console.colour = getattr(arguments, "colour", "auto")
         return run(arguments, console)
-    except SystemExit as end:  # argparse's --help and --version
+    except SystemExit as end:  # argparse's --help; what another process says for this one
         return end.code if isinstance(end.code, int) else OK
     except UsageError as error:
         console.error(str(error), error.usage)

@@ -78,7 +78,7 @@ def together() -> Iterator[Callable[[Callable[[], T]], T]]:
 
     Gives what has the first of them do something, and all know of it, as `train.by_first`.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:  # alone; what is said wrong is said without torch
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # as torch knows it; alone, we do without torch
         yield alone
         return
     from fractal_dsl import train as training

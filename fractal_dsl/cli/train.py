@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         insisted = given(arguments) if arguments.recipe is None else settings()
         progress = Shown(console, sys.stderr.isatty())
         heard: training.Progress = progress
-        if arguments.tensorboard:
+        if arguments.tensorboard and training.is_first():
             heard = training.WithTensorBoard(progress)
         with Interrupt() as stop:
             result = training.train(

@@ -22,20 +22,13 @@ if TYPE_CHECKING:
     from fractal_dsl.train.report import write_report
     from fractal_dsl.train.run import Job, Result, Run, train
     from fractal_dsl.train.tensorboard import WithTensorBoard
-    from fractal_dsl.train.together import (
-        AgreedError,
-        by_each,
-        by_first,
-        connect,
-        is_first,
-        leave,
-    )
+    from fractal_dsl.train.together import AgreedError, by_first, connect, is_first
     from fractal_dsl.train.trained import Line, Trained, open_run, scored
 
 __all__ = [
     "AgreedError", "Experiment", "Job", "Line", "Progress", "Result", "Run", "Silent", "Trained",
-    "WithTensorBoard", "by_each", "by_first", "carry_out", "connect", "export", "is_first",
-    "leave", "open_run", "read_checkpoint", "read_experiment", "results", "scored", "text_table",
+    "WithTensorBoard", "by_first", "carry_out", "connect", "export", "is_first",
+    "open_run", "read_checkpoint", "read_experiment", "results", "scored", "text_table",
     "train", "write_report",
 ]  # fmt: skip
 
@@ -47,7 +40,7 @@ HOLDERS = {
     "report": ("write_report",),
     "run": ("Job", "Result", "Run", "train"),
     "tensorboard": ("WithTensorBoard",),
-    "together": ("AgreedError", "by_each", "by_first", "connect", "is_first", "leave"),
+    "together": ("AgreedError", "by_first", "connect", "is_first"),
     "trained": ("Line", "Trained", "open_run", "scored"),
 }
 

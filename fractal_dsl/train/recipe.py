@@ -89,11 +89,11 @@ class Recipe:
     keep: int = setting(3, "checkpoints to keep", least=1)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what a file could not say either."""
+        """As from a file: `drops` may be a list. Raises ValueError for what a file cannot say."""
         for one in fields(self):
             value = getattr(self, one.name)
             if value is not None or one.default is not None:
-                checked(one, value)
+                object.__setattr__(self, one.name, checked(one, value))
 
 
 def settings() -> tuple[Field[Any], ...]:

@@ -37,7 +37,7 @@ from fractal_dsl.train.network import Specification, compiled_for, fresh, sha256
 from fractal_dsl.train.progress import Progress
 from fractal_dsl.train.ranks import derived, launched
 from fractal_dsl.train.recipe import Recipe, as_toml, changed, name_of, quoted
-from fractal_dsl.train.together import by_each, by_first, connect, is_first
+from fractal_dsl.train.together import AgreedError, by_each, by_first, connect, is_first
 from fractal_dsl.train.trainer import PIECES, Trainer, idle_rates
 from fractal_dsl.version import VERSION
 
@@ -267,7 +267,9 @@ def trained(
     heard.began(facts(run, made, trainer))
     for name in idle_rates(trainer.net, job.recipe):
         heard.noted(f"`{name}` changes nothing: this network draws nothing by it")
-    log = Log(run.log, trainer.step_number) if first else None
+    logs: list[Log] = []
+    by_first(lambda: logs.append(Log(run.log, trainer.step_number)))
+    log = logs[0] if logs else None
     try:
         trainer.run(log, saved, heard, stop)
     finally:
@@ -370,7 +372,7 @@ def restore(trainer: Trainer, saved: Checkpoints, progress: Progress) -> None:
     missing = [piece for piece in PIECES if piece not in state]
     if missing or state.get("spec_sha256") != saved.about["spec_sha256"]:
         told = f"lacks {', '.join(missing)}" if missing else "is of another specification"
-        raise DiagnosticError(Diagnostic("F0804", f"checkpoint `{path}` {told}", None))
+        raise AgreedError(Diagnostic("F0804", f"checkpoint `{path}` {told}", None))
     if not trainer.load_state(state):
         progress.noted(
             f"the checkpoint is of {len(state['random'])} processes, not of"

@@ -182,8 +182,7 @@ class Trainer:
             "gradient_norm": None if norm is None else float(norm),
             "learning_rate": self.rate,
         }
-        if log is not None:
-            log.write("step", self.step_number, values)
+        self.write(log, "step", values)
         progress.stepped(self.step_number, {**values, "images_per_second": self.clock.rate()})
 
     def end_epoch(self, epoch: int, log: Log | None, progress: Progress) -> None:
@@ -198,9 +197,12 @@ class Trainer:
         values["images_per_second"] = self.clock.rate()
         self.tally.clear()
         self.clock.reset()
-        if log is not None:
-            log.write("epoch", self.step_number, values)
+        self.write(log, "epoch", values)
         progress.looked(epoch, values)
+
+    def write(self, log: Log | None, kind: str, values: dict[str, Any]) -> None:
+        """That the disk does not take it, all processes hear."""
+        by_first(lambda: None if log is None else log.write(kind, self.step_number, values))
 
     def look(self, images: Any) -> dict[int | None, Score]:
         with self.fabric.autocast():

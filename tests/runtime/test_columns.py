@@ -177,6 +177,15 @@ def test_answers_come_when_they_are_asked_for() -> None:
     assert not next(model.anytime(x))[1].requires_grad
 
 
+def test_hooks_of_the_network_are_called_for_every_answer() -> None:
+    model, x = statistics_of_its_own(made()), inputs()
+    model.register_forward_pre_hook(lambda module, given: (given[0] * 2, *given[1:]))
+    for k, y in model.anytime(x):
+        torch.testing.assert_close(y, model(x, model.column_plan(k) if k else model.full_plan()))
+    one, _ = next(iter(model.anytime(x))), model._forward_pre_hooks.clear()
+    assert not torch.allclose(one[1], next(iter(model.anytime(x)))[1])
+
+
 def test_in_train_mode_there_is_nothing_to_share() -> None:
     with pytest.raises(ValueError, match=r"eval mode was expected: model.eval\(\)"):
         next(made().anytime(inputs()))

@@ -144,8 +144,9 @@ def test_from_the_hub_over_http(tmp_path: Path) -> None:
     with hub("someone/tiny", tmp_path) as address:
         done = subprocess.run(
             [sys.executable, "-c", asked], capture_output=True, text=True, timeout=100, check=False,
-            env={**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"),
-                 "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"},
+            env={**{name: one for name, one in os.environ.items() if not name.startswith("HF_")},
+                 "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"),
+                 "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     pixels = torch.from_numpy(COLOUR).movedim(-1, 1).flatten().tolist()
@@ -223,6 +224,15 @@ def test_other_files_that_are_cut_short(kind: str, file: str, part: str, tmp_pat
     message = told(tmp_path)
     assert part in message
     assert kind == "parquet" or path.name in message
+
+
+def test_what_is_called_npz_and_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    np.save(tmp_path / "array.npy", GREY)
+    for content in (b"text", b"", (tmp_path / "array.npy").read_bytes()):
+        path.write_bytes(content)
+        assert "no .npz" in (message := told(path))
+        assert "pickle" not in message
 
 
 def test_labels_without_images_and_the_other_way(tmp_path: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch.distributed as dist
 
 from fractal_dsl.train.checkpoint import newest, read_checkpoint
 from fractal_dsl.train.log import read_log
+from fractal_dsl.train.together import backends
 from tests.train.nets import SPEC, noise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +137,44 @@ def test_fabric_run_starts_them_as_well(two: Path) -> None:
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_they_hear_of_one_anothers_errors() -> None:
+    """None waits for one that failed; an error that is no diagnostic is told by whoever had it."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*start, "-m", "tests.train.agreeing"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, second = (told for _, told in sorted(map(json.loads, done.stdout.splitlines())))
+    lost = "KeyError('lost')"
+    failed = "AgreedError F0807: another process of the run failed: KeyError: 'lost'"
+    same = {
+        "first": "of 0",
+        "first is wrong": "AgreedError F0804: no run",
+        "second is wrong": "AgreedError F0804: no run found by process 1",
+        "both are wrong": "AgreedError F0804: no run",
+    }
+    by_itself = "found by process"
+    assert first == same | {
+        "each": "of 0", "first is broken": lost, "both are broken": lost,
+        "second is broken": f"{failed} {by_itself} 1",
+    }  # fmt: skip
+    assert second == same | {
+        "each": "of 1", "first is broken": failed, "both are broken": failed,
+        "second is broken": lost,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("gpus, chosen", [(False, "gloo"), (True, "cpu:gloo,cuda:nccl")])
+def test_tensors_go_by_what_moves_them(
+    gpus: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpus)
+    assert backends() == chosen
+    devices = dist.BackendConfig(dist.Backend(chosen)).get_device_backend_map()
+    assert devices["cpu"] == "gloo" and devices.get("cuda", "nccl") in ("nccl", "gloo")
+
+
 def machines(folder: Path, *more: str) -> list[subprocess.CompletedProcess[str]]:
     """Two, of one process each, with a folder `0` and `1` each in place of a disk."""
     with socket.socket() as free:
@@ -150,7 +192,12 @@ def machines(folder: Path, *more: str) -> list[subprocess.CompletedProcess[str]]
         )  # fmt: skip
 
     started = [start(machine) for machine in range(2)]
-    ended = [one.communicate(timeout=300) for one in started]
+    with ThreadPoolExecutor() as readers:
+        try:
+            ended = list(readers.map(lambda one: one.communicate(timeout=200), started))
+        finally:
+            for one in started:
+                one.kill()
     return [
         subprocess.CompletedProcess(one.args, one.returncode, *said)
         for one, said in zip(started, ended, strict=True)
@@ -177,6 +224,28 @@ def test_machines_that_share_no_disk_train_and_go_on(two: Path, tmp_path: Path) 
     done, other = machines(tmp_path, *WORDS.split(), "--out", "new")
     assert "F0810" in done.stderr and "found by process 1, on the machine " in done.stderr
     assert done.returncode and other.returncode and not (tmp_path / "0" / "new").exists()
+
+
+@pytest.mark.slow
+def test_a_table_is_trained_by_two(two: Path) -> None:
+    """The first scores and prints; what is done is not trained again."""
+    (two.parent / "t.toml").write_text(
+        'title = "Two"\ndata = "set.npz"\n[settings]\nepochs = 1\nbatch = 8\n'
+        '[[rows]]\nname = "whole"\nspec = "net.fdl"\n'
+        '[[rows]]\nname = "first"\nof = "whole"\ncolumn = 1\n'
+    )
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    tables = []
+    for _ in range(2):
+        done = subprocess.run(
+            [*start, "-m", "fractal_dsl", "experiment", "t.toml", "--out", "table"],
+            cwd=two.parent, capture_output=True, text=True, timeout=300, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        tables.append(done.stdout)
+        assert done.stdout.count("whole ") == done.stdout.count("first ") == 1
+    assert tables[0] == tables[1] and "epoch" not in done.stderr
 
 
 @pytest.mark.slow

@@ -100,6 +100,7 @@ def test_from_python_values_are_looked_at_as_well(wrong: dict[str, Any]) -> None
     (name,) = wrong
     with pytest.raises(ValueError, match=f"`{name}` is "):
         Recipe(**wrong)
+    assert Recipe(drops=[0.5]) == Recipe(drops=(0.5,))  # type: ignore[arg-type]
 
 
 def test_words_of_the_command_line_are_values_of_toml() -> None:

@@ -169,7 +169,7 @@ class _Checker:
 
     def attribute(self, node: ast.AST) -> str | None:
         assert isinstance(node, ast.Attribute)
-        if node.attr.startswith("_") and node.attr not in ("__init__", "__name__"):
+        if node.attr.startswith("_") and node.attr not in ("__init__", "__name__", "_call_impl"):
             return f"the attribute {node.attr!r}"
         path = dotted_path(node)
         if path.partition(".")[0] in self.roots:

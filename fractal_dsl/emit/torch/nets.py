@@ -36,7 +36,7 @@ def net_view(program: Program) -> NetView:
         passed=lines(3, fill("output = self({}, plan=plan)", commas(names))),
         tried=lines(2, fill("y = net({}, plan)", zeros)),
         anytime_head=lines(1, fill("def anytime(self, {}) -> {}:", tensors, answers)),
-        answered=lines(4, fill("y = self.forward({}, {})", commas(names), chosen)),
+        answered=lines(4, fill("y = self._call_impl({}, {})", commas(names), chosen)),
     )
 
 

@@ -134,7 +134,7 @@ def npz(path: Path) -> Found:
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise DiagnosticError(unreadable(path, (error.strerror or str(error)).lower())) from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError):
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, TypeError):
         told = "it is no .npz, or a damaged one, or one of arrays of Python objects"
         raise DiagnosticError(unreadable(path, told)) from None
     train = next(npz_pairs(path, arrays, TRAIN), None)
