@@ -16,12 +16,16 @@ from fractal_dsl.diagnostics import DiagnosticError
 
 __all__ = ["entry", "main"]
 
+TRAINING = ("train", "eval", "report", "export", "experiment")
+PYTHONS = gc.get_threshold()
+
 
 def entry() -> None:
     """What the installed command runs.
 
     Nearly all that a compilation makes lives to its end, so looking for cycles every 700
-    objects, as Python does, is a tenth of the time for nothing; every 100,000 is enough.
+    objects, as Python does, is a tenth of the time for nothing; every 100,000 is enough. Not so
+    where objects hold tensors: training looks as Python does.
     """
     gc.set_threshold(100_000, 50, 50)
     status = main()
@@ -64,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Each command is a module of its name, imported only when it is called for."""
+    if arguments.command in TRAINING:
+        gc.set_threshold(*PYTHONS)
     command = import_module(f"fractal_dsl.cli.{arguments.command}")
     status: int = command.run(arguments, console)
     return status

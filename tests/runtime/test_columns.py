@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -175,6 +177,23 @@ def test_answers_come_when_they_are_asked_for() -> None:
         next(answers)
         assert sum(seen.seen.values()) == 6
     assert not next(model.anytime(x))[1].requires_grad
+
+
+@both_styles
+def test_results_are_let_go_with_the_answers(style: Style) -> None:
+    """Not when garbage is collected: over a set of images that would be all of memory."""
+    model, seen = statistics_of_its_own(made(BLOCKS, style)), list[weakref.ref[Tensor]]()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda *given: seen.append(weakref.ref(given[2])))
+    gc.disable()
+    try:
+        list(model.anytime(inputs()))
+        next(model.anytime(inputs()))
+        alive = sum(one() is not None for one in seen)
+    finally:
+        gc.enable()
+    assert seen and not alive
 
 
 def test_hooks_of_the_network_are_called_for_every_answer() -> None:

@@ -25,6 +25,7 @@ IMPORTS: Final = {
     "operator": {"or_"},
     "torch": {"Tensor", "nn"},
     "torch.overrides": {"TorchFunctionMode"},
+    "weakref": {"proxy"},
     "torch.utils.checkpoint": {"checkpoint"},
     "typing": {"Any", "NamedTuple", "cast"},
 }

@@ -199,6 +199,7 @@ def imports(
             "Any": draws or again or thins or "Any" in words(text), "NamedTuple": per_sample,
             "cast": "cast" in words(text),
         },
+        "weakref": {"proxy": draws},
     }  # fmt: skip
     own = r"\btorch\.|(?<!nn\.)\b(Learned|MaxPool2d|Timing)\("
     asks = has_joins or again or thins or re.search(own, text)

@@ -20,7 +20,7 @@ TAKEN = frozenset(
     Iterator Join Learned Live MaxPool2d NamedTuple Part Plan Samples Sequence Shared Still
     StochasticDepth Sum T Tensor Timing TorchFunctionMode annotations biased cache cast compress
     deepcopy mean nn on or_
-    nullcontext partial places recompute reduce contexts checkpoint torch twice union
+    nullcontext partial places proxy recompute reduce contexts checkpoint torch twice union
     alive cls draw net g generator h kept live p plan q self super t u v w x y z
     """.split()
 )
