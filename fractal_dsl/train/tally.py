@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fractal_dsl.train.ranks import summed
+from fractal_dsl.train.together import is_first
 
 __all__ = ["Tally"]
 
@@ -65,9 +67,13 @@ class Tally:
     def state(self) -> dict[str, Any]:
         return {"sums": self.sums.cpu().clone(), "live": self.live, "steps": self.steps}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        self.sums.copy_(state["sums"])
-        self.live, self.steps = state["live"], state["steps"]
+    def load_states(self, states: Sequence[dict[str, Any]], rank: int | None) -> None:
+        """Of every process; where their number is another now (`rank` None), the first has all."""
+        self.clear()
+        first = states if is_first() else ()
+        for one in first if rank is None else (states[rank],):
+            self.sums += one["sums"].to(self.sums.device)
+        self.live, self.steps = states[0]["live"], states[0]["steps"]
 
 
 def means(row: list[float]) -> dict[str, float]:

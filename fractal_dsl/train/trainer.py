@@ -235,7 +235,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """The seven pieces; of random numbers, every process's."""
-        random, plans = zip(*gathered((random_state(), self.plan_state())), strict=True)
+        own = (random_state(), self.plan_state(), self.tally.state())
+        random, plans, tallies = zip(*gathered(own), strict=True)
         return {
             "model": {"weights": whole(self.net.state_dict())},
             "optimiser": whole(self.optimiser.state_dict()),
@@ -243,7 +244,7 @@ class Trainer:
             "random": list(random),
             "plans": list(plans),
             "sampler": self.batches.state(),
-            "step": {"number": self.step_number, "tally": self.tally.state()},
+            "step": {"number": self.step_number, "tallies": list(tallies)},
         }
 
     def load_state(self, state: dict[str, Any]) -> bool:
@@ -255,9 +256,9 @@ class Trainer:
         self.schedule.load_state(state["schedule"])
         self.batches.load_state(state["sampler"])
         self.step_number = state["step"]["number"]
-        self.tally.load_state(state["step"]["tally"])
         same = len(state["random"]) == self.fabric.world_size
         rank = self.fabric.global_rank if same else 0
+        self.tally.load_states(state["step"]["tallies"], rank if same else None)
         if same:
             load_random_state(state["random"][rank])
         plans = plans_of(state, rank)

@@ -196,6 +196,16 @@ def test_results_are_let_go_with_the_answers(style: Style) -> None:
     assert seen and not alive
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@both_styles
+def test_columns_are_taken_out_without_gradients_too(style: Style, mode: Any) -> None:
+    model = made(BLOCKS, style)
+    live = model.live(model.column_plan(2))
+    with mode():
+        assert model.live(model.column_plan(2)) == live
+        assert dict(model.extract_column(2).named_parameters()).keys() == set(live)
+
+
 def test_hooks_of_the_network_are_called_for_every_answer() -> None:
     model, x = statistics_of_its_own(made()), inputs()
     model.register_forward_pre_hook(lambda module, given: (given[0] * 2, *given[1:]))

@@ -204,20 +204,33 @@ def machines(folder: Path, *more: str) -> list[subprocess.CompletedProcess[str]]
     ]
 
 
+def untimed(run: Path) -> list[dict[str, Any]]:
+    """The log, but for what clocks say."""
+    clocks = ("seconds", "images_per_second", "time")
+    return [
+        {key: value for key, value in line.items() if key not in clocks}
+        for line in read_log(run / "log.jsonl")
+    ]
+
+
 def test_machines_that_share_no_disk_train_and_go_on(two: Path, tmp_path: Path) -> None:
     """The first keeps the run; the others hear from it what it was told and how far it came."""
     for machine in ("0", "1"):
         (tmp_path / machine).mkdir()
         for name in ("net.fdl", "set.npz"):
             shutil.copy(two.parent / name, tmp_path / machine)
-    for done in machines(tmp_path, *WORDS.split(), "--out", "run"):
+    words = (*WORDS.split(), "--checkpoint-every", "5")
+    for done in machines(tmp_path, *words, "--out", "run"):
         assert done.returncode == 0, done.stderr
     run, theirs = tmp_path / "0" / "run", weights(two)
     assert all(np.array_equal(one, theirs[name]) for name, one in weights(run).items())
-    max((run / "checkpoints").iterdir()).unlink()
+    told = untimed(run)
+    for step in (15, 16):  # what is left is of step 10, within the second epoch
+        (run / "checkpoints" / f"step-{step:08d}.pt").unlink()
     for done in machines(tmp_path, "--out", "run", "--resume"):
         assert done.returncode == 0, done.stderr
     assert all(np.array_equal(one, theirs[name]) for name, one in weights(run).items())
+    assert untimed(run) == told
     assert {one.name for one in (tmp_path / "1").iterdir()} == {"net.fdl", "set.npz"}
 
     (tmp_path / "1" / "set.npz").unlink()

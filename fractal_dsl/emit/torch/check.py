@@ -43,7 +43,7 @@ DUNDERS: Final = frozenset(
 
 TORCH: Final = frozenset(
     """
-    torch.compiler torch.is_grad_enabled torch.long
+    torch.compiler torch.inference_mode torch.is_grad_enabled torch.long
     torch.Generator torch.Generator().manual_seed torch.add torch.arange torch.autograd torch.cat
     torch.channels_last torch.div torch.double torch.float32 torch.full torch.maximum torch.minimum
     torch.mul torch.no_grad torch.promote_types torch.rand torch.set_grad_enabled torch.stack

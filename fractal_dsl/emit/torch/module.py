@@ -197,7 +197,7 @@ def imports(
         "operator": {"or_": per_sample},
         "typing": {
             "Any": draws or again or thins or "Any" in words(text), "NamedTuple": per_sample,
-            "cast": "cast" in words(text),
+            "cast": draws or "cast" in words(text),
         },
         "weakref": {"proxy": draws},
     }  # fmt: skip

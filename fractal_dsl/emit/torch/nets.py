@@ -34,9 +34,9 @@ def net_view(program: Program) -> NetView:
         compute_head=lines(1, fill("def compute(self, {}, plan: Plan) -> {}:", samples, results)),
         backward_head=lines(1, fill("def backward(self, {}, {}) -> {}:", tensors, loss, losses)),
         passed=lines(3, fill("output = self({}, plan=plan)", commas(names))),
-        tried=lines(2, fill("y = net({}, plan)", zeros)),
+        tried=lines(3, fill("y = net({}, plan)", zeros)),
         anytime_head=lines(1, fill("def anytime(self, {}) -> {}:", tensors, answers)),
-        answered=lines(4, fill("y = self._call_impl({}, {})", commas(names), chosen)),
+        answered=lines(4, fill("y = cast(Any, self)._call_impl({}, {})", commas(names), chosen)),
     )
 
 
