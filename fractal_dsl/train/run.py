@@ -406,8 +406,13 @@ def agree(
     wrong = []
     if wanted.source.text != begun.source.text:
         wrong.append("the specification")
-    if (wanted.words, wanted.net, wanted.column) != (begun.words, begun.net, begun.column):
-        wrong.append("what is set in the specification")
+    for what, before, now in (
+        ("--set", " ".join(begun.words), " ".join(wanted.words)),
+        ("--net", begun.net, wanted.net),
+        ("--column", begun.column, wanted.column),
+    ):
+        if before != now:
+            wrong.append(f"`{what}`: {before or 'not given'}, now {now or 'not given'}")
     for one in fields(Recipe):
         before, now = getattr(begun.recipe, one.name), getattr(wanted.recipe, one.name)
         if one.name in given and before != now:

@@ -178,7 +178,7 @@ def test_what_is_dead_stands_still_or_moves_on(dead: str) -> None:
 def test_rates_that_are_none_are_refused(setting: str, value: Any) -> None:
     net = made("local = 0.3")
     setattr(net if setting == "local_rate" else net.joins[-1], setting, value)
-    with pytest.raises(ValueError, match="rates (from 0 to )?below 1"):
+    with pytest.raises(ValueError, match=r"rates (from 0 to )?below 1"):
         net.sample_plan()
 
 

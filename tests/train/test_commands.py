@@ -134,7 +134,7 @@ def test_resuming_with_other_settings_is_refused(run: Run) -> None:
         (["train", "net.fdl", "--data", "digits"], "the images of `digits` are not those"),
         (["train", "--epochs", "9"], "`epochs`: 3, now 9"),
         (["train", "--recipe", "paper"], "`batch`: 8, now 100"),
-        (["train", "--set", "C=2"], "what is set in the specification"),
+        (["train", "--set", "C=2"], "`--set`: not given, now C=2"),
         (["train", "--data", "digits"], "the images of `digits` are not those"),
         (["train", "other.fdl"], "the specification"),
     ):
