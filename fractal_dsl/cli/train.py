@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from fractal_dsl import train as training
@@ -48,23 +49,17 @@ def job_of(arguments: argparse.Namespace, folder: Path | None) -> training.Job |
             "say what to train, for example `fractalc train specs/digits.fdl --data digits`; "
             "or go on with `fractalc train --out FOLDER --resume`"
         )
-    if begun is None:
-        if arguments.spec is None:
-            return None
-        if arguments.data is None:
-            raise UsageError("say what to train on, for example `--data digits`")
-        return training.Job(
-            read_source(arguments.spec), arguments.data, recipe, tuple(arguments.settings),
-            arguments.net, arguments.column,
-        )  # fmt: skip
-    chosen = arguments.spec is not None
+    data, words = arguments.data, tuple(arguments.settings)
+    if arguments.spec is None:
+        own = {"words": words or None, "net": arguments.net, "column": arguments.column}
+        said = {name: one for name, one in {"data": data, **own}.items() if one is not None}
+        return None if begun is None else replace(begun, recipe=recipe, **said)
+    if data is None and begun is not None:
+        data = begun.data
+    if data is None:
+        raise UsageError("say what to train on, for example `--data digits`")
     return training.Job(
-        read_source(arguments.spec) if chosen else begun.source,
-        begun.data if arguments.data is None else arguments.data,
-        recipe,
-        tuple(arguments.settings) if chosen or arguments.settings else begun.words,
-        arguments.net if chosen or arguments.net is not None else begun.net,
-        arguments.column if chosen or arguments.column is not None else begun.column,
+        read_source(arguments.spec), data, recipe, words, arguments.net, arguments.column
     )
 
 

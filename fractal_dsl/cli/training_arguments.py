@@ -38,11 +38,9 @@ def add_training(commands: Commands) -> None:
     evaluate = add(commands, "eval", EVAL)
     add_run(evaluate)
     evaluate.add_argument(
-        "--column",
-        metavar="K",
-        default="all",
+        "--column", metavar="K", default="all",
         help="K, deepest, whole, or all (without it: all)",
-    )
+    )  # fmt: skip
     evaluate.add_argument("--split", choices=("test", "train"), default="test", help="of the data")
     evaluate.add_argument("--data", metavar="DATA", help="other images than the run's own")
     evaluate.add_argument(
@@ -107,9 +105,7 @@ def add_export(commands: Commands) -> None:
         help="where to, its ending says what: .safetensors .pt .onnx .py; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--column",
-        metavar="K",
-        help="K alone, deepest, or whole (without it: whole)",
+        "--column", metavar="K", help="K alone, deepest, or whole (without it: whole)"
     )
     parser.add_argument(
         "--recalibrate", metavar="N", type=batches, default=0,

@@ -135,9 +135,8 @@ class DropPathParallel(nn.Module):
         gathered by all ranks together: there plans that differ end in the backend's own error.
         """
         device = next(self.module.parameters()).device
-        if not self.alike:
-            self._compare(device)
-        elif (device.type == "cpu" or self.steps % CHECK_EVERY == 0) and not self._agree(device):
+        due = not self.alike or device.type == "cpu" or self.steps % CHECK_EVERY == 0
+        if due and not (self.alike and self._agree(device)):
             self._compare(device)
         self.steps += 1
         # Gradients of parameters in parts are averaged by the backward pass itself.

@@ -144,22 +144,23 @@ def check_rows(rows: Sequence[Row], source: Source) -> None:
 
 def check_columns(rows: Sequence[Row], source: Source) -> None:
     """That every network compiles and has the columns asked for, before anything is trained."""
-    known = {row.name: columns_of(row.name, row.job, source) for row in rows if row.job is not None}
+    known = {row.name: column_count(row.name, row.job, source) for row in rows if row.job}
     for row in rows:
         if row.column is not None and row.column > known[row.of]:
             said = f"{row.name!r} asks for column {row.column}; {row.of!r} has {known[row.of]}"
             raise refused(said, source, row.name)
 
 
-def columns_of(name: str, job: Job, source: Source) -> int:
-    """Of the row's network."""
+def column_count(name: str, job: Job, source: Source) -> int:
+    """Of the row's network. Raises DiagnosticError with what is wrong, and in which row."""
+    said = f"the network of {name!r} does not compile"
     try:
         return job.spec.compiled().report.column_count
-    except (DiagnosticError, RequestError) as error:
-        found = error.diagnostics if isinstance(error, DiagnosticError) else ()
-        said = f"the network of {name!r} does not compile" + (f": {error}" if not found else "")
-        place_ = Diagnostic("F0803", said, place(source, name))
-        raise DiagnosticError(*found, place_) from None
+    except RequestError as error:
+        raise refused(f"{said}: {error}", source, name) from None
+    except DiagnosticError as error:
+        row = refused(said, source, name)
+        raise DiagnosticError(*error.diagnostics, *row.diagnostics) from None
 
 
 def refused(said: str, source: Source, word: str) -> DiagnosticError:

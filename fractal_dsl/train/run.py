@@ -260,14 +260,13 @@ def trained(
     trainer = Trainer(network_of(job.recipe, made), data, job.recipe, fabric)
     by_first(lambda: run.keep_centre(trainer.batches.centre))
     saved = run.checkpoints(job, made, data)
-    first = is_first()
-    heard = progress if first else _silent()
+    heard = progress if is_first() else _silent()
     if about:
         restore(trainer, saved, heard)
     heard.began(facts(run, made, trainer))
     for name in idle_rates(trainer.net, job.recipe):
         heard.noted(f"`{name}` changes nothing: this network draws nothing by it")
-    logs: list[Log] = []
+    logs: list[Log] = []  # the first process's own: an open file is told to nobody
     by_first(lambda: logs.append(Log(run.log, trainer.step_number)))
     log = logs[0] if logs else None
     try:

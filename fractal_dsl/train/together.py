@@ -86,11 +86,16 @@ def is_first() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a process computed: a value; or diagnostics, and the same with the place."""
+    """What a process computed: a value; or diagnostics, and where they were found."""
 
     value: Any = None
     wrong: tuple[Diagnostic, ...] = ()
-    placed: tuple[Diagnostic, ...] = ()
+    where: str = ""
+
+    @property
+    def placed(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics, saying where."""
+        return tuple(replace(one, notes=(*one.notes, self.where)) for one in self.wrong)
 
 
 def by_first(compute: Callable[[], T]) -> T:
@@ -141,8 +146,7 @@ def tried(compute: Callable[[], Any]) -> tuple[Outcome, BaseException | None]:
         told = f"another process of the run failed: {type(found).__name__}: {found}"
         wrong, error = (Diagnostic("F0807", told, None),), found
     where = f"found by process {dist.get_rank()}, on the machine {socket.gethostname()}"
-    placed = tuple(replace(one, notes=(*one.notes, where)) for one in wrong)
-    return Outcome(None, tuple(wrong), placed), error
+    return Outcome(None, tuple(wrong), where), error
 
 
 def is_on_several_machines() -> bool:

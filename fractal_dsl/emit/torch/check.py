@@ -25,9 +25,9 @@ IMPORTS: Final = {
     "operator": {"or_"},
     "torch": {"Tensor", "nn"},
     "torch.overrides": {"TorchFunctionMode"},
-    "weakref": {"proxy"},
     "torch.utils.checkpoint": {"checkpoint"},
     "typing": {"Any", "NamedTuple", "cast"},
+    "weakref": {"proxy"},
 }
 
 BUILTINS: Final = frozenset(
